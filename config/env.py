@@ -1,0 +1,121 @@
+"""Typed readers of the environment: the only place that touches `os.environ`.
+
+An empty variable counts as unset, as it does in the reference's .env files. A value that cannot be read raises
+ImproperlyConfigured with the variable's name, never with its value. A secret may be given as `NAME_FILE`, the path of a
+file that holds it (Docker and Kubernetes secrets).
+"""
+
+import os
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar, overload
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+Default = TypeVar("Default")
+
+
+def read_dotenv(path: Path) -> None:
+    """Load `path`, a .env file, where there is one; what the environment already has wins."""
+    if path.is_file():
+        environ.Env.read_env(path, overwrite=False)
+
+
+@overload
+def text(name: str) -> str | None: ...
+@overload
+def text(name: str, default: Default) -> str | Default: ...
+def text(name, default=None):
+    """The variable as it stands, without surrounding white space."""
+    return os.environ.get(name, "").strip() or default
+
+
+def secret(name: str, *, required: bool, default: str = "") -> str:
+    """A secret from `NAME` or the file that `NAME_FILE` points to; missing although required is an error."""
+    value = text(name)
+    path = text(f"{name}_FILE")
+    if value is None and path is not None:
+        try:
+            value = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ImproperlyConfigured(f"{name}_FILE: the file cannot be read ({type(error).__name__}).") from error
+    if value:
+        return value
+    if required:
+        raise ImproperlyConfigured(f"{name} is required when NODE_ENV=prod (or {name}_FILE, a file that holds it).")
+    return default
+
+
+def integer(name: str, default: int, *, minimum: int = 0) -> int:
+    """A whole number of at least `minimum`."""
+    value = text(name)
+    if value is None:
+        return default
+    if not re.fullmatch(r"-?\d{1,15}", value) or int(value) < minimum:
+        raise ImproperlyConfigured(f"{name} must be a whole number of at least {minimum}.")
+    return int(value)
+
+
+def boolean(name: str, default: bool) -> bool:
+    """true/false, yes/no, on/off or 1/0, in any letter case."""
+    value = text(name)
+    if value is None:
+        return default
+    if value.lower() not in environ.Env.BOOLEAN_TRUE_STRINGS and value.lower() not in ("false", "no", "off", "0", "n"):
+        raise ImproperlyConfigured(f"{name} must be true or false.")
+    return value.lower() in environ.Env.BOOLEAN_TRUE_STRINGS
+
+
+def choice(name: str, default: str, choices: Sequence[str]) -> str:
+    """One of `choices`."""
+    value = text(name, default)
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}.")
+    return value
+
+
+def listing(name: str, default: Sequence[str] = ()) -> list[str]:
+    """A comma-separated list."""
+    value = text(name)
+    return list(default) if value is None else [item.strip() for item in value.split(",") if item.strip()]
+
+
+def pairs(name: str) -> Mapping[str, str]:
+    """A comma-separated list of key=value."""
+    result = {}
+    for item in listing(name):
+        key, equals, value = item.partition("=")
+        if not equals or not key.strip() or not value.strip():
+            raise ImproperlyConfigured(f"{name} must be a comma-separated list of name=value.")
+        result[key.strip()] = value.strip()
+    return result
+
+
+def uuid_or_none(name: str) -> uuid.UUID | None:
+    """A UUID, or None where the variable is unset."""
+    value = text(name)
+    try:
+        return value and uuid.UUID(value)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must be a UUID.") from error
+
+
+def url(name: str, default: str | None = None, *, schemes: Sequence[str] = ("http", "https")) -> str | None:
+    """An absolute URL without a trailing slash."""
+    value = text(name, default)
+    if value is None:
+        return None
+    if not re.match(rf"({'|'.join(map(re.escape, schemes))})://\S+$", value):
+        raise ImproperlyConfigured(f"{name} must be a URL that starts with {' or '.join(f'{s}://' for s in schemes)}.")
+    return value.rstrip("/")
+
+
+def identifier(name: str, default: str) -> str:
+    """A plain SQL identifier (letters, digits, underscores)."""
+    value = text(name, default)
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", value):
+        raise ImproperlyConfigured(f"{name} must be a plain SQL identifier.")
+    return value

@@ -1,0 +1,42 @@
+"""The request id: one short name for a request in the log, in the answer's X-Request-Id and in the text of a 500.
+
+django-guid and django-structlog do this too; the first brings a second id scheme and the second a logging framework,
+for what is twenty lines here.
+"""
+
+import logging
+import re
+import secrets
+from contextvars import ContextVar
+
+_request_id: ContextVar[str] = ContextVar("request_id", default="-")
+
+
+def request_id() -> str:
+    """The id of the request being answered in this context, "-" outside of one."""
+    return _request_id.get()
+
+
+class RequestIdMiddleware:
+    """Takes a well-formed X-Request-Id over from the proxy in front, or makes one."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        given = request.headers.get("X-Request-Id", "")
+        token = _request_id.set(given if re.fullmatch(r"[\w.-]{8,64}", given, re.ASCII) else secrets.token_hex(8))
+        try:
+            response = self.get_response(request)
+            response["X-Request-Id"] = request_id()
+            return response
+        finally:
+            _request_id.reset(token)
+
+
+class RequestIdFilter(logging.Filter):
+    """Gives every log record its `request_id`."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = request_id()
+        return True

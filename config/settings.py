@@ -1,0 +1,347 @@
+"""Every setting of the service, read from the environment (the table is in README.md).
+
+Units are those of the variables: VALIDATION_TOKEN_EXPIRY and WEBHOOK_SECRET_EXPIRY are milliseconds, LEAD_TOKEN_EXPIRY
+is seconds. A value that makes no sense stops the start with the variable's name.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
+
+from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
+
+from config import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env.read_dotenv(BASE_DIR / ".env")
+
+NODE_ENV = env.choice("NODE_ENV", "dev", ("dev", "test", "prod"))
+PRODUCTION = NODE_ENV == "prod"
+VAR_DIR = Path(env.text("VAR_DIR", str(BASE_DIR / "var")))
+APP_NAME = env.text("APP_NAME", "Tenantry")
+PORT = env.integer("PORT", 8000, minimum=1)
+PUBLIC_URL = env.url("PUBLIC_URL", f"http://127.0.0.1:{PORT}")
+
+# --- Secrets ---------------------------------------------------------------------------------------------------------
+
+
+def _development_secret() -> str:
+    """A random secret that this checkout keeps in var/, so that no two installations share a well-known one."""
+    path = VAR_DIR / "development-secret"
+    if not path.exists():
+        VAR_DIR.mkdir(parents=True, exist_ok=True)
+        draft = VAR_DIR / f"development-secret.{secrets.token_hex(4)}"
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_hex(32))
+        try:
+            path.hardlink_to(draft)  # atomic, and the first of two processes wins
+        except FileExistsError:
+            pass
+        draft.unlink()
+    return path.read_text()
+
+
+def _derived(label: str) -> bytes:
+    return hmac.new(SECRET_KEY.encode(), label.encode(), hashlib.sha256).digest()
+
+
+SECRET_KEY = env.secret("DJANGO_SECRET_KEY", required=PRODUCTION) or _development_secret()
+JWT_SECRET = env.secret("JWT_SECRET", required=PRODUCTION) or _derived("jwt").hex()
+JWT_ISSUER = env.text("JWT_ISSUER", "tenantry")
+ENCRYPTION_KEYS = [
+    key.strip() for key in env.secret("ENCRYPTION_KEYS", required=PRODUCTION).split(",") if key.strip()
+] or [base64.urlsafe_b64encode(_derived("encryption")).decode()]
+try:
+    [Fernet(key) for key in ENCRYPTION_KEYS]
+except ValueError as error:
+    raise ImproperlyConfigured("ENCRYPTION_KEYS must be Fernet keys: 32 bytes each, url-safe base64.") from error
+
+# --- Applications ----------------------------------------------------------------------------------------------------
+
+DEBUG = False  # Django's debug pages show settings and variables; errors go to the log with their request id instead
+ALLOWED_HOSTS = env.listing("ALLOWED_HOSTS", [urlsplit(PUBLIC_URL).hostname] if PRODUCTION else ["*"])
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "identity.User"
+
+INSTALLED_APPS = [
+    "config",
+    "identity",
+    "leads",
+    "tenants",
+    "billing",
+    "provisioning",
+    "webhooks",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "rest_framework_simplejwt.token_blacklist",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "anymail",
+]
+
+MIDDLEWARE = [
+    "config.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [*map(Path, env.listing("TEMPLATE_DIRS")), BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": VAR_DIR / "files"}},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = not PRODUCTION
+
+# --- Database and cache ----------------------------------------------------------------------------------------------
+
+DB_HOST = env.text("DB_HOST")
+DB_SCHEMA = env.identifier("DB_SCHEMA", "public")
+if DB_HOST:
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.postgresql",
+            "HOST": DB_HOST,
+            "PORT": env.integer("DB_PORT", 5432, minimum=1),
+            "USER": env.text("DB_USER", "postgres"),
+            "PASSWORD": env.secret("DB_PASSWORD", required=False),
+            "NAME": env.text("DB_DATABASE", "postgres"),
+            "OPTIONS": {
+                # A pool per process; a thread holds at most one connection, so waiting for one cannot deadlock.
+                "pool": {"min_size": 1, "max_size": env.integer("DB_POOL_SIZE", 10, minimum=1), "timeout": 30},
+                "options": f"-c search_path={DB_SCHEMA}",
+            },
+        }
+    }
+else:
+    DB_PATH = Path(env.text("DB_PATH", str(VAR_DIR / "db.sqlite3")))
+    DB_PATH.parent.mkdir(parents=True, exist_ok=True)
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": DB_PATH,
+            "OPTIONS": {
+                # Readers never wait for the one writer; a writer queues when it begins instead of failing half-way.
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 30,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            },
+        }
+    }
+
+REDIS_HOST = env.text("REDIS_HOST")
+REDIS_URL = env.url("REDIS_URL", schemes=("redis", "rediss", "unix"))
+if REDIS_HOST and not REDIS_URL:
+    _password = env.secret("REDIS_PASSWORD", required=False)
+    _credentials = f":{quote(_password, safe='')}@" if _password else ""
+    REDIS_URL = (
+        f"redis://{_credentials}{REDIS_HOST}:{env.integer('REDIS_PORT', 6379, minimum=1)}"
+        f"/{env.integer('REDIS_DATABASE', 0)}"
+    )
+CACHES = {
+    "default": (
+        {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "tenantry"}
+        if REDIS_URL
+        else {"BACKEND": "config.cache.DatabaseCache", "LOCATION": "cache"}
+    )
+}
+
+# --- HTTP API --------------------------------------------------------------------------------------------------------
+
+MAX_BODY_BYTES = 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0)
+PUBLIC_API_MAX_ATTEMPTS = env.integer("PUBLIC_API_MAX_ATTEMPTS", 10)
+WEBHOOK_API_MAX_ATTEMPTS = env.integer("WEBHOOK_API_MAX_ATTEMPTS", 10)
+AUTH_MAX_ATTEMPTS = env.integer("AUTH_MAX_ATTEMPTS", 10)
+SYSTEM_USER_ID = env.uuid_or_none("SYSTEM_USER_ID")
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": env.listing(
+        "AUTHENTICATION_CLASSES", ["identity.authentication.JWTAuthentication"]
+    ),
+    "DEFAULT_PERMISSION_CLASSES": ["identity.permissions.HasPermissionCode"],
+    "DEFAULT_PARSER_CLASSES": ["config.parsing.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "config.schema.Schema",
+    "EXCEPTION_HANDLER": "config.errors.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+    "COERCE_DECIMAL_TO_STRING": False,
+    "URL_FORMAT_OVERRIDE": None,
+}
+
+SIMPLE_JWT = {
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": JWT_SECRET,
+    "ISSUER": JWT_ISSUER,
+    "USER_ID_CLAIM": "id",
+    "USER_ID_FIELD": "id",
+    "AUTH_TOKEN_CLASSES": ("identity.tokens.AccessToken",),
+    "TOKEN_USER_CLASS": "identity.authentication.Principal",
+    "ACCESS_TOKEN_LIFETIME": timedelta(seconds=env.integer("ACCESS_TOKEN_EXPIRY", 900, minimum=1)),
+    "REFRESH_TOKEN_LIFETIME": timedelta(seconds=env.integer("REFRESH_TOKEN_EXPIRY", 86_400, minimum=1)),
+    "ROTATE_REFRESH_TOKENS": True,
+    "BLACKLIST_AFTER_ROTATION": True,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": APP_NAME,
+    "VERSION": "0.1.0",
+    "DESCRIPTION": "The control plane of a SaaS: from a sign-up form to a provisioned, billed tenant.",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PUBLIC": True,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "COMPONENT_NO_READ_ONLY_REQUIRED": False,
+    "ENUM_NAME_OVERRIDES": {
+        "TenantStatus": "tenants.models.TenantStatus",
+        "InvoiceStatus": "billing.models.InvoiceStatus",
+    },
+    "POSTPROCESSING_HOOKS": ["config.schema.describe_errors", "drf_spectacular.hooks.postprocess_schema_enums"],
+}
+
+# --- Leads -----------------------------------------------------------------------------------------------------------
+
+LEAD_KEY_LENGTH = env.integer("LEAD_KEY_LENGTH", 36, minimum=16)
+VALIDATION_TOKEN_EXPIRY = timedelta(milliseconds=env.integer("VALIDATION_TOKEN_EXPIRY", 300_000, minimum=1))
+LEAD_TOKEN_EXPIRY = timedelta(seconds=env.integer("LEAD_TOKEN_EXPIRY", 900, minimum=1))
+LEAD_KEY_IN_RESPONSE = env.boolean("LEAD_KEY_IN_RESPONSE", False)
+LEAD_CONFLICT_VISIBLE = env.boolean("LEAD_CONFLICT_VISIBLE", False)
+APP_VALIDATE_URL = env.url("APP_VALIDATE_URL", f"{PUBLIC_URL}/signup/verify")
+APP_LOGIN_URL = env.url("APP_LOGIN_URL", PUBLIC_URL)
+
+# --- Events, provisioning and the webhook ----------------------------------------------------------------------------
+
+EVENT_CONNECTORS = env.listing("EVENT_CONNECTOR", [] if PRODUCTION else ["local"])
+if not EVENT_CONNECTORS:
+    raise ImproperlyConfigured(
+        "EVENT_CONNECTOR is required when NODE_ENV=prod: log, http, or the dotted path of a class of your own."
+    )
+EVENT_HTTP_URL = env.url("EVENT_HTTP_URL")
+EVENT_HTTP_SECRET = env.secret("EVENT_HTTP_SECRET", required=PRODUCTION and "http" in EVENT_CONNECTORS)
+EVENTS_ON_BUS = env.listing("EVENTS_ON_BUS", ["*"])
+EVENT_DELIVERY = env.choice("EVENT_DELIVERY", "relay" if PRODUCTION else "inline", ("inline", "relay"))
+EVENT_LEASE = timedelta(seconds=env.integer("EVENT_LEASE", 60, minimum=1))
+EVENT_MAX_ATTEMPTS = env.integer("EVENT_MAX_ATTEMPTS", 60, minimum=1)
+EVENT_BACKOFF_BASE = timedelta(milliseconds=env.integer("EVENT_BACKOFF_BASE", 1_000, minimum=1))
+EVENT_BACKOFF_MAX = timedelta(milliseconds=env.integer("EVENT_BACKOFF_MAX", 120_000, minimum=1))
+RELAY_CONCURRENCY = env.integer("RELAY_CONCURRENCY", 8, minimum=1)
+DEMO_BUILD_SECONDS = env.integer("DEMO_BUILD_SECONDS", 1)
+SILOED_PIPELINE = env.text("SILOED_PIPELINE", "")
+POOLED_PIPELINE = env.text("POOLED_PIPELINE", "")
+WEBHOOK_SECRET_EXPIRY = timedelta(milliseconds=env.integer("WEBHOOK_SECRET_EXPIRY", 1_200_000, minimum=1))
+WEBHOOK_TIMESTAMP_TOLERANCE = timedelta(seconds=env.integer("WEBHOOK_TIMESTAMP_TOLERANCE", 20, minimum=1))
+WEBHOOK_HANDLERS = env.pairs("WEBHOOK_HANDLERS")
+IDENTITY_PROVIDERS = env.pairs("IDENTITY_PROVIDERS")
+
+# --- Mail ------------------------------------------------------------------------------------------------------------
+
+FROM_EMAIL = env.text("FROM_EMAIL", "tenantry@localhost")
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = FROM_EMAIL
+EMAIL_URL = env.text("EMAIL_URL")
+EMAIL_TIMEOUT = 10
+EMAIL_FILE_PATH = VAR_DIR / "mail"  # the development mailbox: one file a mail
+_mail = urlsplit(EMAIL_URL or "file://")
+if _mail.scheme == "file" and PRODUCTION:
+    raise ImproperlyConfigured("EMAIL_URL is required when NODE_ENV=prod: smtp://…, smtp+tls://… or ses://.")
+if _mail.scheme not in ("file", "console", "ses", "smtp", "smtp+tls", "smtp+ssl"):
+    raise ImproperlyConfigured("EMAIL_URL must start with smtp://, smtp+tls://, smtp+ssl://, ses:// or console://.")
+EMAIL_BACKEND = {
+    "file": "django.core.mail.backends.filebased.EmailBackend",
+    "console": "django.core.mail.backends.console.EmailBackend",
+    "ses": "anymail.backends.amazon_ses.EmailBackend",
+}.get(_mail.scheme, "django.core.mail.backends.smtp.EmailBackend")
+if _mail.scheme.startswith("smtp"):
+    EMAIL_HOST, EMAIL_PORT = _mail.hostname or "localhost", _mail.port or (465 if _mail.scheme == "smtp+ssl" else 25)
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_mail.username or ""), unquote(_mail.password or "")
+    EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.scheme == "smtp+tls", _mail.scheme == "smtp+ssl"
+AWS_REGION = env.text("AWS_REGION", "us-east-1")
+ANYMAIL = {"AMAZON_SES_CLIENT_PARAMS": {"region_name": AWS_REGION}}
+
+# --- Security --------------------------------------------------------------------------------------------------------
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+_HTTPS = PUBLIC_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
+CSRF_TRUSTED_ORIGINS = [f"{urlsplit(PUBLIC_URL).scheme}://{urlsplit(PUBLIC_URL).netloc}"]
+SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _HTTPS
+SECURE_SSL_REDIRECT = False  # TLS ends at the proxy in front; health checks come in over plain HTTP
+if TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SILENCED_SYSTEM_CHECKS = ["security.W008"]  # see SECURE_SSL_REDIRECT
+
+# --- Logging ---------------------------------------------------------------------------------------------------------
+
+LOG_LEVEL = {"error": "ERROR", "warn": "WARNING", "info": "INFO", "verbose": "DEBUG", "debug": "DEBUG"}[
+    env.choice("LOG_LEVEL", "info", ("error", "warn", "info", "verbose", "debug"))
+]
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "config.middleware.RequestIdFilter"}},
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "django.request": {"level": "ERROR"},  # a 4xx is the caller's business
+        "django.db.backends": {"level": "INFO"},  # its debug lines hold every value of every statement
+        "botocore": {"level": "INFO"},  # likewise: its debug lines hold requests and credentials
+        "urllib3": {"level": "INFO"},
+    },
+}

@@ -1,0 +1,65 @@
+"""Rate limits per client and minute, counted by django-ratelimit in the cache that all processes share."""
+
+import ipaddress
+
+from django.conf import settings
+from django.http import HttpRequest
+from django_ratelimit.core import get_usage
+from rest_framework.throttling import BaseThrottle
+
+
+def client_address(request: HttpRequest) -> str:
+    """The address of the client as the outermost trusted proxy saw it.
+
+    With TRUSTED_PROXIES=n the n-th entry of X-Forwarded-For from the right is believed, since each of our own proxies
+    appended one; anything further left is the client's own word. With 0 the header is ignored.
+    """
+    if settings.TRUSTED_PROXIES:
+        hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
+        if len(hops) >= settings.TRUSTED_PROXIES:
+            return hops[-settings.TRUSTED_PROXIES]
+    return request.META.get("REMOTE_ADDR", "")
+
+
+def _client_network(group: str, request: HttpRequest) -> str:
+    """The client's address; of IPv6 the /64 network, which is what one customer of a provider is given."""
+    try:
+        address = ipaddress.ip_address(client_address(request))
+    except ValueError:
+        return client_address(request)[:64]
+    return str(address if address.version == 4 else ipaddress.ip_network((address, 64), strict=False))
+
+
+class MinuteLimit(BaseThrottle):
+    """At most `settings.<setting>` requests a minute, client and endpoint; 0 switches the limit off."""
+
+    setting: str
+    usage: dict | None = None
+
+    def allow_request(self, request, view) -> bool:
+        limit = getattr(settings, self.setting)
+        if not limit:
+            return True
+        self.usage = get_usage(
+            request._request,
+            group=f"{type(view).__module__}.{type(view).__name__}.{getattr(view, 'action', request.method)}",
+            key=_client_network,
+            rate=f"{limit}/m",
+            increment=True,
+        )
+        return self.usage is None or not self.usage["should_limit"]
+
+    def wait(self) -> float | None:
+        return self.usage and max(1, self.usage["time_left"])
+
+
+class PublicLimit(MinuteLimit):
+    setting = "PUBLIC_API_MAX_ATTEMPTS"
+
+
+class WebhookLimit(MinuteLimit):
+    setting = "WEBHOOK_API_MAX_ATTEMPTS"
+
+
+class LoginLimit(MinuteLimit):
+    setting = "AUTH_MAX_ATTEMPTS"
