@@ -72,6 +72,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "identity.User"
 
 INSTALLED_APPS = [
+    "rest_framework_simplejwt.token_blacklist",  # before identity, which takes its pages out of the admin
     "config",
     "identity",
     "leads",
@@ -86,7 +87,6 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
-    "rest_framework_simplejwt.token_blacklist",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "anymail",
@@ -250,7 +250,14 @@ SPECTACULAR_SETTINGS = {
         "TenantStatus": "tenants.models.TenantStatus",
         "InvoiceStatus": "billing.models.InvoiceStatus",
     },
-    "POSTPROCESSING_HOOKS": ["config.schema.describe_errors", "drf_spectacular.hooks.postprocess_schema_enums"],
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.schema.add_examples"],
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {
+            "leadKey": {"type": "http", "scheme": "bearer", "description": "The key of the verification mail."},
+            "signature": {"type": "apiKey", "in": "header", "name": "x-signature"},
+            "timestamp": {"type": "apiKey", "in": "header", "name": "x-timestamp"},
+        }
+    },
 }
 
 # --- Leads -----------------------------------------------------------------------------------------------------------

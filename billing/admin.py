@@ -1,0 +1,13 @@
+from django.contrib import admin
+
+from billing.models import Invoice
+from config.admin import AuditedAdmin
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(AuditedAdmin):
+    list_display = ("tenant", "amount", "currency_code", "due_date", "status")
+    list_filter = ("status", "currency_code")
+    list_select_related = ("tenant",)
+    raw_id_fields = ("tenant",)
+    readonly_fields = ("invoice_file",)

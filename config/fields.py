@@ -1,0 +1,107 @@
+"""Serializer fields as strict as JSON Schema: a number is no text, a text is no number."""
+
+from typing import Any
+
+from django.core.validators import RegexValidator
+from rest_framework import serializers
+
+one_line = RegexValidator(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029]",
+    "The text holds a line break or another control character.",
+    code="pattern",
+    inverse_match=True,
+)
+"""For model fields that end up in a mail's subject, a log or a table: no control characters."""
+
+
+class Text(serializers.CharField):
+    default_error_messages = {"invalid": "Not a text."}
+
+    def to_internal_value(self, data):
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Email(serializers.EmailField):
+    def to_internal_value(self, data):
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Id(serializers.UUIDField):
+    def to_internal_value(self, data):
+        if not isinstance(data, str):
+            self.fail("invalid", value=data)
+        return super().to_internal_value(data)
+
+
+class Boolean(serializers.BooleanField):
+    def to_internal_value(self, data):
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class Number(serializers.DecimalField):
+    """A decimal that is a number on the wire (CONTRACT section 10); a decimal text is accepted on input too."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs | {"coerce_to_string": False})
+
+    def to_internal_value(self, data):
+        if isinstance(data, bool) or not isinstance(data, int | float | str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+    def to_representation(self, value):
+        return float(value)
+
+
+class NamedChoice(serializers.ChoiceField):
+    """An integer enumeration; its names are accepted on input too, in any letter case ("PAID")."""
+
+    def to_internal_value(self, data):
+        if isinstance(data, str):
+            by_name = {str(label).upper(): value for value, label in self.choices.items()}
+            data = by_name.get(data.upper(), data)
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid_choice", input=data)
+        return super().to_internal_value(data)
+
+
+class JSONObject(serializers.JSONField):
+    """A JSON object of any shape."""
+
+    default_error_messages = {"invalid": "Not an object."}
+
+    def to_internal_value(self, data: Any):
+        if not isinstance(data, dict):
+            self.fail("invalid")
+        return data
+
+
+class JSONValue(serializers.JSONField):
+    """Any JSON value."""
+
+    def to_internal_value(self, data: Any):
+        return data
+
+
+class RelatedId(serializers.PrimaryKeyRelatedField):
+    """The id of another object that the caller may know of; what it may not know of does not exist."""
+
+    default_error_messages = {
+        "does_not_exist": "There is no such object.",
+        "incorrect_type": "Not a UUID.",
+        "invalid": "Not a UUID.",
+    }
+
+    def get_queryset(self):
+        queryset = super().get_queryset()
+        request = self.context.get("request")
+        return queryset.visible_to(request.user) if request is not None else queryset
+
+    def to_internal_value(self, data):
+        return super().to_internal_value(Id().run_validation(data))

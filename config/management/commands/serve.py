@@ -1,0 +1,98 @@
+"""`manage.py serve`: the whole service on this machine: migrations, gunicorn and one relay, until SIGTERM or SIGINT."""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+from config import env
+
+
+class Command(BaseCommand):
+    help = "Apply migrations, then run gunicorn (WEB_CONCURRENCY workers, WEB_THREADS threads) and one relay."
+
+    def add_arguments(self, parser):
+        parser.add_argument("--staff-login", action="store_true", help="make a staff login if there is none")
+
+    def handle(self, *, staff_login, **options):
+        call_command("migrate", verbosity=0)
+        call_command("collectstatic", interactive=False, verbosity=0)
+        self.stdout.write(f"{settings.APP_NAME} at {settings.PUBLIC_URL}")
+        for name, address in (
+            ("back-office", "/admin/"),
+            ("API explorer", "/explorer"),
+            ("API reference", "/redoc"),
+            ("readiness", "/readyz"),
+        ):
+            self.stdout.write(f"  {name:14} {settings.PUBLIC_URL}{address}")
+        if settings.EMAIL_URL is None:
+            self.stdout.write(f"  {'mails':14} {settings.EMAIL_FILE_PATH}")
+        if staff_login:
+            self.make_staff_login()
+        self.stdout.flush()
+        sys.exit(self.supervise(self.commands()))
+
+    def make_staff_login(self) -> None:
+        """The login of DJANGO_SUPERUSER_USERNAME and DJANGO_SUPERUSER_PASSWORD; a random password is printed once."""
+        name = env.text("DJANGO_SUPERUSER_USERNAME", "admin")
+        given = env.secret("DJANGO_SUPERUSER_PASSWORD", required=False)
+        User = get_user_model()
+        user = User.objects.filter(username=name).first()
+        kept = settings.VAR_DIR / "staff-password"
+        password = given or (kept.read_text() if kept.exists() else secrets.token_urlsafe(12))
+        if user is None:
+            User.objects.create_superuser(name, password=password)
+            if not given and not settings.PRODUCTION:
+                kept.touch(mode=0o600)
+                kept.write_text(password)
+        if user is None or (kept.exists() and user.check_password(password)):
+            self.stdout.write(f"  {'staff login':14} {name} / {'as given' if given else password}")
+        else:
+            self.stdout.write(f"  {'staff login':14} {name}")
+
+    def commands(self) -> list[list[str]]:
+        manage = [sys.executable, sys.argv[0]]
+        gunicorn = [
+            sys.executable, "-m", "gunicorn", "config.wsgi:application",
+            "--bind", f"{env.text('HOST', '127.0.0.1')}:{settings.PORT}",
+            "--worker-class", "gthread",
+            "--workers", str(env.integer("WEB_CONCURRENCY", 2, minimum=1)),
+            "--threads", str(env.integer("WEB_THREADS", 8, minimum=1)),
+            "--limit-request-line", "8190", "--keep-alive", "30", "--graceful-timeout", "25",
+            "--worker-tmp-dir", "/dev/shm" if os.path.isdir("/dev/shm") else "/tmp",
+            "--log-level", "warning",
+        ]  # fmt: skip
+        return [gunicorn, [*manage, "relay"]]
+
+    def supervise(self, commands: list[list[str]]) -> int:
+        """Run all until one ends or a signal comes; then stop all. The exit status of the one that ended by itself."""
+        children = [subprocess.Popen(command) for command in commands]
+        stopping = []
+
+        def stop(*_):
+            stopping.append(True)
+            for child in children:
+                if child.poll() is None:
+                    child.terminate()
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        while all(child.poll() is None for child in children):
+            time.sleep(0.1)
+        ended = next(child for child in children if child.poll() is not None)
+        status = 0 if stopping else ended.returncode or 1
+        stop()
+        for child in children:
+            try:
+                child.wait(30)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        return status

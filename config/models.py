@@ -1,0 +1,69 @@
+"""What every table of CONTRACT section 8 has in common: the audit columns and the soft delete. Abstract only."""
+
+import uuid
+from collections.abc import Iterable
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+
+class AuditedQuerySet(models.QuerySet):
+    def alive(self):
+        return self.filter(deleted=False)
+
+    def visible_to(self, principal):
+        """The rows that `principal` may know of: all of them, or those of its own lead (CONTRACT section 2)."""
+        lead_id = getattr(principal, "lead_id", None)
+        return self if lead_id is None else self.filter(**{self.model.owned_through: lead_id})
+
+    def audited_update(self, *, actor: uuid.UUID | None, **values) -> int:
+        """Update in one statement, moving `modified_on` and `modified_by` too; the number of rows."""
+        return self.update(modified_on=timezone.now(), modified_by=actor, **values)
+
+    def soft_delete(self, *, actor: uuid.UUID | None) -> int:
+        """Mark the rows as deleted by `actor`; the number of rows."""
+        return self.alive().audited_update(actor=actor, deleted=True, deleted_on=timezone.now(), deleted_by=actor)
+
+
+class AliveManager(models.Manager.from_queryset(AuditedQuerySet)):  # type: ignore[misc]
+    """Sees what is not deleted."""
+
+    def get_queryset(self):
+        return super().get_queryset().alive()
+
+
+class AuditedModel(models.Model):
+    """A row that knows who made and changed it, and that a delete only hides.
+
+    Actors are ids without a foreign key: a token minted elsewhere names users that this database does not have.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    created_on = models.DateTimeField(default=timezone.now, editable=False)
+    modified_on = models.DateTimeField(auto_now=True)
+    created_by = models.UUIDField(null=True, blank=True, editable=False)
+    modified_by = models.UUIDField(null=True, blank=True, editable=False)
+    deleted = models.BooleanField(default=False, editable=False)
+    deleted_on = models.DateTimeField(null=True, blank=True, editable=False)
+    deleted_by = models.UUIDField(null=True, blank=True, editable=False)
+
+    objects = AliveManager()
+    everything = models.Manager.from_queryset(AuditedQuerySet)()
+
+    owned_through: ClassVar[str]
+    """The lookup from this model to the id of the lead that owns the row."""
+
+    class Meta:
+        abstract = True
+        default_manager_name = "everything"
+        base_manager_name = "everything"
+        ordering = ("created_on", "id")
+        indexes: ClassVar = [
+            models.Index(fields=["created_on", "id"], name="%(class)s_by_age", condition=models.Q(deleted=False))
+        ]
+
+    def save(self, *, update_fields: Iterable[str] | None = None, **kwargs) -> None:
+        if update_fields is not None:
+            update_fields = {*update_fields, "modified_on"}
+        super().save(update_fields=update_fields, **kwargs)

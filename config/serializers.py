@@ -1,0 +1,189 @@
+"""The models on the wire: camelCase, strict, and never writing what is not the caller's to write."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any, ClassVar
+
+from django.db import models
+from rest_framework import serializers
+from rest_framework.validators import UniqueValidator
+
+from config import fields
+
+AUDIT_FIELDS = ("created_on", "modified_on", "created_by", "modified_by", "deleted", "deleted_on", "deleted_by")
+
+
+def camel(name: str) -> str:
+    """snake_case as camelCase."""
+    return re.sub(r"_(\w)", lambda match: match[1].upper(), name)
+
+
+@dataclass(frozen=True)
+class Relation:
+    """What `include` may name on a serializer: related objects, reached by the ORM's `accessor`."""
+
+    accessor: str
+    serializer: type["ModelSerializer"]
+    many: bool
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What of an object is answered: its fields (None for all) and which related objects, again selected."""
+
+    fields: frozenset[str] | None = None
+    include: Mapping[str, "Selection"] = field(default_factory=dict)
+
+
+def included(instance: models.Model, name: str) -> Any:
+    """The related object or list that was fetched for relation `name`."""
+    return getattr(instance, included_attribute(name))
+
+
+def included_attribute(name: str) -> str:
+    return f"included_{name}"
+
+
+class StrictFields:
+    """Wire names, and 422 for what a body may not hold (CONTRACT section 4).
+
+    A read-only field is refused, except that a client may send back what it has read when it changes an object.
+    """
+
+    fields: Mapping[str, serializers.Field]
+
+    def get_fields(self):
+        result = {}
+        for name, item in super().get_fields().items():  # type: ignore[misc]
+            wire = camel(name)
+            if wire != name and item.source is None:
+                item.source = name
+            if not isinstance(item, serializers.BaseSerializer):
+                item.validators = [each for each in item.validators if not isinstance(each, UniqueValidator)]
+            result[wire] = item
+        return result
+
+    def to_internal_value(self, data):
+        if not isinstance(data, Mapping):
+            return super().to_internal_value(data)  # type: ignore[misc]
+        errors = {
+            name: serializers.ErrorDetail("There is no such field.", code="additionalProperties")
+            for name in data
+            if name not in self.fields
+        }
+        stored = None
+        for name in data:
+            if name in self.fields and self.fields[name].read_only:
+                if stored is None:
+                    stored = {} if self.instance is None else self.to_representation(self.instance)
+                if name not in stored or str(stored[name]) != str(data[name]):
+                    errors[name] = serializers.ErrorDetail("This field cannot be written.", code="readOnly")
+        try:
+            values = super().to_internal_value(data)  # type: ignore[misc]
+        except serializers.ValidationError as error:
+            raise serializers.ValidationError({**errors, **error.detail}) from error
+        if errors:
+            raise serializers.ValidationError(errors)
+        return values
+
+
+class Serializer(StrictFields, serializers.Serializer):
+    """A request or answer that is no model."""
+
+
+class ModelSerializer(StrictFields, serializers.ModelSerializer):
+    """The one definition of a model's shape, for reading and for writing.
+
+    Uniqueness is left to the database: its constraint says the sentence and the answer is 409, also in a race.
+    """
+
+    relations: ClassVar[dict[str, Relation]]
+    serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
+        models.CharField: fields.Text,
+        models.TextField: fields.Text,
+        models.EmailField: fields.Email,
+        models.UUIDField: fields.Id,
+        models.BooleanField: fields.Boolean,
+        models.DecimalField: fields.Number,
+        models.JSONField: fields.JSONValue,
+    }
+    serializer_choice_field = fields.NamedChoice
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        cls.relations = {}
+
+    def get_validators(self):
+        return []
+
+    def get_extra_kwargs(self):
+        extra = super().get_extra_kwargs()
+        for name in ("id", *AUDIT_FIELDS):
+            extra.setdefault(name, {})["read_only"] = True
+        return extra
+
+    @property
+    def _columns(self):
+        """(wire name, how to get the value, how to write it) of every readable field, worked out once."""
+        columns = self.__dict__.get("_column_cache")
+        if columns is None:
+            selected = self.context.get("selection", Selection()).fields
+            columns = self.__dict__["_column_cache"] = [
+                (item.field_name, *self._reader(item))
+                for item in self._readable_fields
+                if selected is None or item.field_name in selected
+            ]
+        return columns
+
+    def _reader(self, item: serializers.Field):
+        if isinstance(item, fields.RelatedId):
+            return attrgetter(self.Meta.model._meta.get_field(item.source).attname), str
+        return attrgetter(item.source), item.to_representation
+
+    def to_representation(self, instance) -> dict[str, Any]:
+        result = {}
+        for name, read, write in self._columns:
+            value = read(instance)
+            result[name] = None if value is None else write(value)
+        for name, child in self._children.items():
+            related = included(instance, name)
+            if self.relations[name].many:
+                result[name] = [child.to_representation(each) for each in related]
+            else:
+                result[name] = _one(child, related)
+        return result
+
+    @property
+    def _children(self) -> Mapping[str, "ModelSerializer"]:
+        children = self.__dict__.get("_child_cache")
+        if children is None:
+            selection = self.context.get("selection", Selection())
+            children = self.__dict__["_child_cache"] = {
+                name: self.relations[name].serializer(context={**self.context, "selection": inner})
+                for name, inner in selection.include.items()
+            }
+        return children
+
+    def to_internal_value(self, data):
+        values = super().to_internal_value(data)
+        if self.instance is not None and not self.partial:
+            values = {**self._reset(), **values}
+        return values
+
+    def _reset(self) -> dict[str, Any]:
+        """What a PUT without them means for the fields that need not be sent: their defaults."""
+        return {
+            item.source: self.Meta.model._meta.get_field(item.source).get_default()
+            for item in self._writable_fields
+            if not item.required and not isinstance(item, serializers.BaseSerializer)
+        }
+
+
+def _one(child: ModelSerializer, related) -> dict[str, Any] | None:
+    if isinstance(related, list):  # the many side of what is at most one, by a constraint
+        related = related[0] if related else None
+    return None if related is None else child.to_representation(related)
+
+

@@ -1,0 +1,82 @@
+"""Prospective customers and the keys that prove their mail addresses."""
+
+import hashlib
+import uuid
+
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from config.fields import one_line
+from config.models import AuditedModel
+
+
+class Address(AuditedModel):
+    """A postal address; only the country is certain."""
+
+    address = models.CharField(max_length=500, null=True, blank=True)
+    city = models.CharField(max_length=100, null=True, blank=True, validators=[one_line])
+    state = models.CharField(max_length=100, null=True, blank=True, validators=[one_line])
+    zip = models.CharField(max_length=25, null=True, blank=True, validators=[one_line])
+    country = models.CharField(max_length=25, validators=[one_line])
+
+    class Meta(AuditedModel.Meta):
+        db_table = "addresses"
+        verbose_name_plural = "addresses"
+
+    def __str__(self):
+        return ", ".join(filter(None, (self.address, self.zip, self.city, self.state, self.country)))
+
+
+class Lead(AuditedModel):
+    """Somebody who has signed up; `is_validated` once the mail address is proved."""
+
+    owned_through = "id"
+
+    first_name = models.CharField(max_length=100, validators=[one_line])
+    last_name = models.CharField(max_length=100, validators=[one_line])
+    company_name = models.CharField(max_length=100, validators=[one_line])
+    email = models.EmailField(max_length=100)
+    is_validated = models.BooleanField(default=False)
+    address = models.ForeignKey(Address, models.PROTECT, null=True, blank=True, related_name="leads")
+
+    class Meta(AuditedModel.Meta):
+        db_table = "leads"
+        constraints = [
+            models.UniqueConstraint(
+                Lower("email"),
+                name="one_validated_lead_per_email",
+                condition=models.Q(is_validated=True, deleted=False),
+                violation_error_message="This email address belongs to somebody who has signed up already.",
+                violation_error_code="email_taken",
+            )
+        ]
+
+    def __str__(self):
+        return f"{self.first_name} {self.last_name} <{self.email}>"
+
+    @property
+    def email_domain(self) -> str:
+        return self.email.rpartition("@")[2].lower()
+
+
+class LeadKey(models.Model):
+    """A key that was mailed: only its hash is kept, it works once, and not for long."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    lead = models.ForeignKey(Lead, models.CASCADE, related_name="keys")
+    key_hash = models.CharField(max_length=64, editable=False)
+    created_on = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(db_index=True)
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "lead_keys"
+        constraints = [models.UniqueConstraint(fields=["key_hash"], name="lead_key_hash_unique")]
+
+    def __str__(self):
+        return f"key of {self.lead_id}"
+
+    @staticmethod
+    def hash(key: str) -> str:
+        return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,0 +1,68 @@
+import json
+
+from django.contrib import admin
+from django.utils.html import format_html
+
+from provisioning.delivery import cancel, replay
+from provisioning.models import Delivery, Event, ProvisioningRun
+
+
+class RecordAdmin(admin.ModelAdmin):
+    """Pages to look at: what the service wrote is not for editing."""
+
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+
+@admin.register(ProvisioningRun)
+class ProvisioningRunAdmin(RecordAdmin):
+    list_display = ("tenant", "kind", "state", "tier", "isolation", "created_on", "expires_at", "reason")
+    list_filter = ("state", "kind", "tier")
+    list_select_related = ("tenant",)
+    exclude = ("secret", "context")
+    ordering = ("-created_on",)
+
+
+@admin.register(Event)
+class EventAdmin(RecordAdmin):
+    list_display = ("type", "subject", "occurred_on", "event_id")
+    list_filter = ("type",)
+    search_fields = ("=subject", "=event_id")
+    exclude = ("payload",)
+    readonly_fields = ("pretty_payload",)
+    ordering = ("-id",)
+
+    @admin.display(description="payload")
+    def pretty_payload(self, event):
+        return format_html("<pre>{}</pre>", json.dumps(event.payload, indent=2, ensure_ascii=False))
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(RecordAdmin):
+    list_display = ("event", "destination", "state", "attempts", "next_attempt_on", "last_error")
+    list_filter = ("state", "destination")
+    list_select_related = ("event",)
+    search_fields = ("=subject", "=event__event_id")
+    exclude = ("lease",)
+    ordering = ("-id",)
+    actions = ("replay_selected", "cancel_selected")
+
+    @admin.action(description="Replay the selected deliveries", permissions=["operate"])
+    def replay_selected(self, request, queryset):
+        self.message_user(request, f"{replay(queryset)} deliveries will be tried again.")
+
+    @admin.action(description="Cancel the selected deliveries", permissions=["operate"])
+    def cancel_selected(self, request, queryset):
+        self.message_user(request, f"{cancel(queryset)} deliveries were cancelled.")
+
+    def has_operate_permission(self, request):
+        return request.user.has_perm("provisioning.change_delivery")

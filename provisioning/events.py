@@ -1,0 +1,78 @@
+"""The outbox's writing side: an event and its deliveries, in the caller's transaction."""
+
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+
+from provisioning import connectors, inline
+from provisioning.models import Delivery, Event, ProvisioningRun
+
+LEAD_CREATED = "LEAD_CREATED"
+LEAD_VERIFIED = "LEAD_VERIFIED"
+LEAD_ALREADY_REGISTERED = "LEAD_ALREADY_REGISTERED"
+TENANT_CREATED = "TENANT_CREATED"
+TENANT_PROVISIONING = "TENANT_PROVISIONING"
+TENANT_PROVISIONING_SUCCESS = "TENANT_PROVISIONING_SUCCESS"
+TENANT_PROVISIONING_FAILURE = "TENANT_PROVISIONING_FAILURE"
+TENANT_SUSPENDED = "TENANT_SUSPENDED"
+TENANT_RESUMED = "TENANT_RESUMED"
+TENANT_DEPROVISIONING = "TENANT_DEPROVISIONING"
+TENANT_DEPROVISIONED = "TENANT_DEPROVISIONED"
+TENANT_DEPROVISIONING_FAILURE = "TENANT_DEPROVISIONING_FAILURE"
+
+INTERNAL = frozenset({LEAD_ALREADY_REGISTERED})
+"""Events that only cause a mail: a bus would learn who tries to sign up again."""
+
+ON_BUS = frozenset(
+    {
+        LEAD_CREATED,
+        LEAD_VERIFIED,
+        TENANT_CREATED,
+        TENANT_PROVISIONING,
+        TENANT_PROVISIONING_SUCCESS,
+        TENANT_PROVISIONING_FAILURE,
+        TENANT_SUSPENDED,
+        TENANT_RESUMED,
+        TENANT_DEPROVISIONING,
+        TENANT_DEPROVISIONED,
+        TENANT_DEPROVISIONING_FAILURE,
+    }
+)
+
+
+def check_settings() -> None:
+    """Raises ImproperlyConfigured for a type in EVENTS_ON_BUS that does not exist."""
+    for type in settings.EVENTS_ON_BUS:
+        if type != "*" and type not in ON_BUS:
+            raise ImproperlyConfigured(f"EVENTS_ON_BUS names the unknown event type {type}.")
+
+
+def goes_on_bus(type: str) -> bool:
+    return type in ON_BUS and ("*" in settings.EVENTS_ON_BUS or type in settings.EVENTS_ON_BUS)
+
+
+def record(
+    type: str,
+    *,
+    subject: uuid.UUID,
+    payload: dict[str, Any],
+    run: ProvisioningRun | None = None,
+    mails: Iterable[str] = (),
+) -> Event:
+    """Write an event with a delivery for each connector that takes it and for each mail. Needs a transaction."""
+    if not transaction.get_connection().in_atomic_block:
+        raise transaction.TransactionManagementError("An event is written in the transaction of what it tells of.")
+    event = Event.objects.create(type=type, subject=subject, payload=payload, run=run)
+    destinations = [f"mail:{name}" for name in mails]
+    if goes_on_bus(type):
+        destinations += [f"bus:{name}" for name, connector in connectors.active().items() if connector.takes(type)]
+    Delivery.objects.bulk_create(
+        Delivery(event=event, subject=subject, destination=destination) for destination in destinations
+    )
+    if destinations and settings.EVENT_DELIVERY == "inline":
+        transaction.on_commit(lambda: inline.deliver_soon(subject))
+    return event

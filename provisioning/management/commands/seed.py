@@ -1,0 +1,120 @@
+"""`manage.py seed`: a dozen tenants in every status, with leads, contacts and invoices. Running it again adds nothing."""
+
+import random
+import uuid
+from datetime import timedelta
+from decimal import Decimal
+
+from django.core.management.base import BaseCommand
+from django.db import transaction
+from django.utils import timezone
+
+from billing.models import Invoice, InvoiceStatus
+from leads.models import Address, Lead
+from provisioning.models import ProvisioningRun
+from tenants.models import Contact, Resource, Tenant, TenantConfig, TenantStatus
+
+NAMESPACE = uuid.UUID("5eedda7a-0000-4000-8000-000000000000")
+COMPANIES = (
+    ("Acme Tools", "acme", "Ada", "Lovelace", "London", "GB"),
+    ("Borealis Foods", "borealis", "Nils", "Bergström", "Umeå", "SE"),
+    ("Cobalt Studio", "cobalt", "Inês", "Carvalho", "Porto", "PT"),
+    ("Delta Freight", "delta", "Wanda", "Źródłowska", "Gdynia", "PL"),
+    ("Ember Energy", "ember", "Kofi", "Mensah", "Accra", "GH"),
+    ("Fjord Yachts", "fjord", "Sigrid", "Halvorsen", "Bergen", "NO"),
+    ("Granite Legal", "granite", "Maeve", "O'Connor", "Galway", "IE"),
+    ("Harbor Health", "harbor", "Grace", "Hopper", "Boston", "US"),
+    ("Iris Optics", "iris", "Γεώργιος", "Παππάς", "Athens", "GR"),
+    ("Juniper Press", "juniper", "Annie", "Ernaux", "Rouen", "FR"),
+    ("Kestrel Air", "kestrel", "Linh", "Nguyễn", "Hanoi", "VN"),
+    ("Lumen Schools", "lumen", "Rosa", "Jiménez", "Sevilla", "ES"),
+)
+
+
+class Command(BaseCommand):
+    help = "Fill the database with examples; idempotent."
+
+    @transaction.atomic
+    def handle(self, **options):
+        made = sum(self.company(index, *company) for index, company in enumerate(COMPANIES))
+        for index, name in enumerate(("Mona", "Otto", "Pia")):
+            self.lead(f"waiting-{index}", name, "Newcomer", f"{name} & Co", f"{name.lower()}@{name.lower()}.example")
+        self.stdout.write(f"{made} tenants were added.")
+
+    def lead(self, label, first_name, last_name, company_name, email, **values):
+        return Lead.objects.get_or_create(
+            id=uuid.uuid5(NAMESPACE, f"lead {label}"),
+            defaults={
+                "first_name": first_name, "last_name": last_name, "company_name": company_name, "email": email, **values
+            },
+        )  # fmt: skip
+
+    def company(self, index, company, key, first, last, city, country) -> bool:
+        chance = random.Random(key)
+        now = timezone.now()
+        born = now - timedelta(days=chance.randint(20, 300))
+        status = TenantStatus.values[index % len(TenantStatus.values)]
+        id = uuid.uuid5(NAMESPACE, f"tenant {key}")
+        if Tenant.everything.filter(id=id).exists() or Tenant.objects.filter(key=key).exists():
+            return False
+        domain = f"{key}.example"
+        address = Address.objects.create(city=city, country=country, created_on=born)
+        lead, _ = self.lead(
+            key, first, last, company, f"hello@{domain}", is_validated=True, address=address, created_on=born
+        )
+        tenant = Tenant.objects.create(
+            id=id, name=company, key=key, domains=[domain], status=status, lead=lead, address=address, created_on=born
+        )
+        Contact.objects.create(
+            tenant=tenant, first_name=first, last_name=last, email=lead.email, is_primary=True, created_on=born
+        )
+        Contact.objects.create(
+            tenant=tenant, first_name="Bill", last_name="Payer", email=f"billing@{domain}", contact_type="billing"
+        )
+        TenantConfig.objects.create(tenant=tenant, config_key="locale", config_value={"country": country})
+        self.run(tenant, status, chance, now)
+        if status in (TenantStatus.ACTIVE, TenantStatus.INACTIVE, TenantStatus.DEPROVISIONING):
+            Resource.objects.create(
+                tenant=tenant, type="s3", metadata={"bucket": f"seed-{key}"}, external_identifier=f"seed-{key}"
+            )
+            for month in range(3):
+                start = born + timedelta(days=30 * month)
+                Invoice.objects.create(
+                    tenant=tenant,
+                    start_date=start,
+                    end_date=start + timedelta(days=30),
+                    due_date=start + timedelta(days=14),
+                    amount=Decimal(chance.randint(2900, 49900)) / 100,
+                    currency_code="EUR",
+                    status=InvoiceStatus.PAID if month < 2 else InvoiceStatus.PENDING,
+                    created_on=start,
+                )
+        return True
+
+    def run(self, tenant, status, chance, now) -> None:
+        """The run behind the status; an open one stays so for a year."""
+        if status == TenantStatus.PENDINGPROVISION:
+            return
+        tier = chance.choice(("BASIC", "STANDARD", "PREMIUM"))
+        kind = ProvisioningRun.Kind.DEPROVISION if status == TenantStatus.DEPROVISIONING else (
+            ProvisioningRun.Kind.PROVISION
+        )
+        state = {
+            TenantStatus.PROVISIONING: ProvisioningRun.State.OPEN,
+            TenantStatus.DEPROVISIONING: ProvisioningRun.State.OPEN,
+            TenantStatus.PROVISIONFAILED: ProvisioningRun.State.FAILED,
+        }.get(status, ProvisioningRun.State.SUCCEEDED)
+        failed = state == ProvisioningRun.State.FAILED
+        ProvisioningRun.objects.create(
+            tenant=tenant,
+            kind=kind,
+            state=state,
+            reason="The provisioner reported a failure." if failed else "",
+            tier=tier,
+            isolation="silo" if tier == "PREMIUM" else "pooled",
+            subscription={"id": f"seed-{tenant.key}", "plan": {"tier": tier}},
+            former_status=TenantStatus.PENDINGPROVISION if kind == 0 else TenantStatus.ACTIVE,
+            secret=uuid.uuid4().hex * 2,
+            expires_at=now + timedelta(days=365),
+            finished_on=None if state == ProvisioningRun.State.OPEN else now,
+        )

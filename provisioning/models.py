@@ -1,0 +1,149 @@
+"""What is asked of provisioners, and the outbox through which everything leaves the system."""
+
+import uuid
+
+from django.db import models
+from django.utils import timezone
+
+from config.encryption import EncryptedTextField
+from tenants.models import Tenant, TenantStatus
+
+
+class RunQuerySet(models.QuerySet):
+    def open(self):
+        return self.filter(state=ProvisioningRun.State.OPEN)
+
+    def overdue(self):
+        """Open runs whose secret has expired: no callback can finish them any more."""
+        return self.open().filter(expires_at__lt=timezone.now())
+
+
+class ProvisioningRun(models.Model):
+    """One attempt to build a tenant's resources, or to take them down, and the secret that its callback is signed with.
+
+    The secret is durable, so that a flushed cache strands nobody; it is encrypted, and never shown.
+    """
+
+    class Kind(models.IntegerChoices):
+        PROVISION = 0, "provision"
+        DEPROVISION = 1, "deprovision"
+
+    class State(models.IntegerChoices):
+        OPEN = 0, "open"
+        SUCCEEDED = 1, "succeeded"
+        FAILED = 2, "failed"
+
+    class Isolation(models.TextChoices):
+        SILO = "silo"
+        POOLED = "pooled"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="runs")
+    kind = models.PositiveSmallIntegerField(choices=Kind)
+    state = models.PositiveSmallIntegerField(choices=State, default=State.OPEN)
+    reason = models.CharField(max_length=500, blank=True, default="")
+    tier = models.CharField(max_length=20)
+    isolation = models.CharField(max_length=10, choices=Isolation)
+    subscription = models.JSONField()
+    former_status = models.PositiveSmallIntegerField(choices=TenantStatus)
+    secret = EncryptedTextField(editable=False)
+    context = models.UUIDField(default=uuid.uuid4, editable=False)
+    expires_at = models.DateTimeField()
+    created_on = models.DateTimeField(default=timezone.now, editable=False)
+    created_by = models.UUIDField(null=True, blank=True, editable=False)
+    finished_on = models.DateTimeField(null=True, blank=True)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        db_table = "provisioning_runs"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant"],
+                name="one_open_run_per_tenant",
+                condition=models.Q(state=0),
+                violation_error_message="This tenant is being provisioned or deprovisioned already.",
+                violation_error_code="run_open",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "-created_on"], name="runs_of_tenant"),
+            models.Index(fields=["expires_at"], name="open_runs_by_expiry", condition=models.Q(state=0)),
+        ]
+
+    def __str__(self):
+        return f"{self.get_kind_display()} {self.tenant_id}"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether its secret still opens anything."""
+        return self.state == self.State.OPEN and self.expires_at >= timezone.now()
+
+    def close(self, state: State, reason: str = "") -> None:
+        self.state, self.reason, self.finished_on = state, reason[:500], timezone.now()
+        self.save(update_fields=["state", "reason", "finished_on"])
+
+
+class Event(models.Model):
+    """Something that has happened, written in the transaction in which it did. Holds no secret.
+
+    `event_id` is unique for ever; `subject` is the tenant or lead that it is about, whose events keep their order.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    event_id = models.UUIDField(default=uuid.uuid4, editable=False)
+    type = models.CharField(max_length=50)
+    subject = models.UUIDField()
+    occurred_on = models.DateTimeField(default=timezone.now, editable=False)
+    payload = models.JSONField(default=dict)
+    run = models.ForeignKey(ProvisioningRun, models.PROTECT, null=True, blank=True, related_name="events")
+
+    class Meta:
+        db_table = "events"
+        constraints = [models.UniqueConstraint(fields=["event_id"], name="event_id_unique")]
+        indexes = [models.Index(fields=["subject", "id"], name="events_of_subject")]
+
+    def __str__(self):
+        return f"{self.type} {self.event_id}"
+
+
+class Delivery(models.Model):
+    """An event on its way to one destination: "bus:<connector>" or "mail:<template>".
+
+    A claim writes a `lease` and moves `next_attempt_on` behind its end: who dies holding it delays the delivery, and
+    does not lose it.
+    """
+
+    class State(models.IntegerChoices):
+        PENDING = 0, "pending"
+        DELIVERED = 1, "delivered"
+        DEAD = 2, "dead"
+        CANCELLED = 3, "cancelled"
+
+    id = models.BigAutoField(primary_key=True)
+    event = models.ForeignKey(Event, models.CASCADE, related_name="deliveries")
+    subject = models.UUIDField()
+    destination = models.CharField(max_length=200)
+    state = models.PositiveSmallIntegerField(choices=State, default=State.PENDING)
+    attempts = models.PositiveIntegerField(default=0)
+    next_attempt_on = models.DateTimeField(default=timezone.now)
+    lease = models.UUIDField(null=True, blank=True, editable=False)
+    last_error = models.CharField(max_length=500, blank=True, default="")
+    created_on = models.DateTimeField(default=timezone.now, editable=False)
+    finished_on = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "deliveries"
+        verbose_name_plural = "deliveries"
+        constraints = [models.UniqueConstraint(fields=["event", "destination"], name="one_delivery_per_destination")]
+        indexes = [
+            models.Index(fields=["next_attempt_on"], name="deliveries_due", condition=models.Q(state=0)),
+            models.Index(
+                fields=["subject", "destination", "id"], name="deliveries_in_order", condition=models.Q(state=0)
+            ),
+            models.Index(fields=["created_on"], name="deliveries_undelivered", condition=models.Q(state=0)),
+            models.Index(fields=["state", "-id"], name="deliveries_by_state"),
+        ]
+
+    def __str__(self):
+        return f"{self.destination} {self.get_state_display()}"

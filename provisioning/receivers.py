@@ -1,0 +1,65 @@
+"""From the signals of the rooms below to events: each receiver writes one, in the transaction of the signal."""
+
+from django.dispatch import receiver
+
+from leads import signals as lead_signals
+from provisioning import events
+from provisioning.messages import lead_payload, tenant_payload
+from tenants import signals as tenant_signals
+
+
+@receiver(lead_signals.lead_created)
+def lead_created(lead, **_):
+    events.record(events.LEAD_CREATED, subject=lead.id, payload=lead_payload(lead), mails=["validate_lead"])
+
+
+@receiver(lead_signals.lead_already_registered)
+def lead_already_registered(lead, **_):
+    events.record(events.LEAD_ALREADY_REGISTERED, subject=lead.id, payload={}, mails=["already_registered"])
+
+
+@receiver(lead_signals.lead_verified)
+def lead_verified(lead, **_):
+    events.record(events.LEAD_VERIFIED, subject=lead.id, payload=lead_payload(lead))
+
+
+@receiver(tenant_signals.tenant_created)
+def tenant_created(tenant, **_):
+    events.record(events.TENANT_CREATED, subject=tenant.id, payload=tenant_payload(tenant))
+
+
+@receiver(tenant_signals.tenant_provisioned)
+def tenant_provisioned(tenant, app_plane_url, **_):
+    events.record(
+        events.TENANT_PROVISIONING_SUCCESS,
+        subject=tenant.id,
+        payload={**tenant_payload(tenant), "appPlaneUrl": app_plane_url},
+        mails=["tenant_welcome"],
+    )
+
+
+@receiver(tenant_signals.tenant_provisioning_failed)
+def tenant_provisioning_failed(tenant, reason, **_):
+    payload = {**tenant_payload(tenant), "reason": reason}
+    events.record(events.TENANT_PROVISIONING_FAILURE, subject=tenant.id, payload=payload)
+
+
+@receiver(tenant_signals.tenant_suspended)
+def tenant_suspended(tenant, **_):
+    events.record(events.TENANT_SUSPENDED, subject=tenant.id, payload=tenant_payload(tenant))
+
+
+@receiver(tenant_signals.tenant_resumed)
+def tenant_resumed(tenant, **_):
+    events.record(events.TENANT_RESUMED, subject=tenant.id, payload=tenant_payload(tenant))
+
+
+@receiver(tenant_signals.tenant_deprovisioned)
+def tenant_deprovisioned(tenant, **_):
+    events.record(events.TENANT_DEPROVISIONED, subject=tenant.id, payload=tenant_payload(tenant))
+
+
+@receiver(tenant_signals.tenant_deprovisioning_failed)
+def tenant_deprovisioning_failed(tenant, reason, **_):
+    payload = {**tenant_payload(tenant), "reason": reason}
+    events.record(events.TENANT_DEPROVISIONING_FAILURE, subject=tenant.id, payload=payload)

@@ -1,0 +1,95 @@
+"""Start, and end, a provisioning run: status, secret and event in one transaction."""
+
+import secrets
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from provisioning import events
+from provisioning.messages import run_payload, tenant_payload
+from provisioning.models import ProvisioningRun
+from tenants import lifecycle
+from tenants.models import Tenant, TenantStatus
+
+SILO_TIERS = frozenset({"PREMIUM"})
+
+
+@transaction.atomic
+def request_provisioning(*, tenant_id: uuid.UUID, subscription: dict[str, Any], actor: uuid.UUID | None) -> None:
+    """Ask for a tenant's resources: its status becomes PROVISIONING and an event with a fresh secret leaves.
+
+    `subscription` is what the event carries, with an upper-case `plan.tier`. Raises NotFound and Conflict as
+    `tenants.lifecycle` does.
+    """
+    tenant = lifecycle.locked(tenant_id)
+    former = TenantStatus(tenant.status)
+    lifecycle.start_provisioning(tenant=tenant, actor=actor)
+    tier = subscription["plan"]["tier"]
+    run = ProvisioningRun(
+        kind=ProvisioningRun.Kind.PROVISION,
+        tier=tier,
+        isolation=ProvisioningRun.Isolation.SILO if tier in SILO_TIERS else ProvisioningRun.Isolation.POOLED,
+        subscription=subscription,
+        former_status=former,
+    )
+    _begin(run, tenant, actor, events.TENANT_PROVISIONING)
+
+
+@transaction.atomic
+def request_deprovisioning(*, tenant_id: uuid.UUID, actor: uuid.UUID | None) -> None:
+    """Ask for a tenant's resources to be taken down, with the tier and subscription they were built with."""
+    tenant = lifecycle.locked(tenant_id)
+    former = lifecycle.start_deprovisioning(tenant=tenant, actor=actor)
+    built = tenant.runs.filter(kind=ProvisioningRun.Kind.PROVISION).order_by("-created_on").first()
+    run = ProvisioningRun(
+        kind=ProvisioningRun.Kind.DEPROVISION,
+        tier=built.tier if built else "",
+        isolation=built.isolation if built else ProvisioningRun.Isolation.POOLED,
+        subscription=built.subscription if built else {},
+        former_status=former,
+    )
+    _begin(run, tenant, actor, events.TENANT_DEPROVISIONING)
+
+
+def _begin(run: ProvisioningRun, tenant: Tenant, actor: uuid.UUID | None, type: str) -> None:
+    run.tenant, run.created_by = tenant, actor
+    run.secret = secrets.token_hex(32)
+    run.expires_at = timezone.now() + settings.WEBHOOK_SECRET_EXPIRY
+    run.save(force_insert=True)
+    events.record(type, subject=tenant.id, payload={**tenant_payload(tenant), **run_payload(run)}, run=run)
+
+
+@transaction.atomic
+def fail_run(*, run_id: uuid.UUID, reason: str) -> bool:
+    """End an open run as failed, so that the tenant can be provisioned again; False when it is not open any more."""
+    tenant_id = ProvisioningRun.objects.values_list("tenant_id", flat=True).get(id=run_id)
+    tenant = Tenant.everything.select_for_update(of=("self",), no_key=True).get(id=tenant_id)
+    run = ProvisioningRun.objects.open().filter(id=run_id).first()
+    if run is None:
+        return False
+    run.close(ProvisioningRun.State.FAILED, reason)
+    if tenant.deleted:
+        return True
+    actor = settings.SYSTEM_USER_ID
+    if run.kind == ProvisioningRun.Kind.PROVISION:
+        lifecycle.fail_provisioning(tenant=tenant, reason=reason, actor=actor)
+    else:
+        former = TenantStatus(run.former_status)
+        lifecycle.fail_deprovisioning(tenant=tenant, former=former, reason=reason, actor=actor)
+    return True
+
+
+def fail_overdue_runs() -> list[uuid.UUID]:
+    """Fail every run whose secret has expired; the ids of their tenants.
+
+    A delivery renews the secret (`provisioning.delivery`), so a run is overdue when its event arrived and nobody
+    answered, or when its event could not be delivered at all.
+    """
+    failed = []
+    for run in ProvisioningRun.objects.overdue().order_by("expires_at").iterator():
+        if fail_run(run_id=run.id, reason="No callback arrived before the secret expired."):
+            failed.append(run.tenant_id)
+    return failed

@@ -1,0 +1,10 @@
+from django.urls import path
+
+from provisioning.views import ProvisioningViewSet
+
+urlpatterns = [
+    path("tenants/<id:id>/provision", ProvisioningViewSet.as_view({"post": "provision"}), name="tenant-provision"),
+    path(
+        "tenants/<id:id>/deprovision", ProvisioningViewSet.as_view({"post": "deprovision"}), name="tenant-deprovision"
+    ),
+]

@@ -1,0 +1,17 @@
+"""The mails to a tenant's people."""
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+
+from config.mail import compose
+from tenants.models import Tenant
+
+
+def tenant_welcome(tenant: Tenant, *, app_plane_url: str) -> EmailMultiAlternatives | None:
+    """The mail to the primary contact of a tenant that stands; None for a tenant without contacts."""
+    contact = tenant.primary_contact
+    if contact is None:
+        return None
+    return compose(
+        "tenant_welcome", to=contact.email, contact=contact, tenant=tenant, link=app_plane_url or settings.APP_LOGIN_URL
+    )

@@ -1,0 +1,193 @@
+"""The customers, their people, and what was built for them."""
+
+import re
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+
+from config.fields import one_line
+from config.models import AuditedModel
+from leads.models import Address, Lead
+
+HOSTNAME = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+"""RFC 1123, section 2.1, in lower case."""
+
+MAX_DOMAINS = 100
+
+
+class TenantStatus(models.IntegerChoices):
+    ACTIVE = 0, "ACTIVE"
+    PENDINGPROVISION = 1, "PENDINGPROVISION"
+    PROVISIONING = 2, "PROVISIONING"
+    PROVISIONFAILED = 3, "PROVISIONFAILED"
+    DEPROVISIONING = 4, "DEPROVISIONING"
+    INACTIVE = 5, "INACTIVE"
+
+
+def validate_domains(value) -> None:
+    """Host names in lower case, none twice. Raises ValidationError."""
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValidationError("Not a list of host names.", code="type")
+    if len(value) > MAX_DOMAINS:
+        raise ValidationError(f"There are more than {MAX_DOMAINS} domains.", code="maxItems")
+    for item in value:
+        if not HOSTNAME.fullmatch(item):
+            raise ValidationError("Not a host name in lower case.", code="format")
+    if len(set(value)) != len(value):
+        raise ValidationError("A domain is there twice.", code="uniqueItems")
+
+
+class Tenant(AuditedModel):
+    """A customer. `status` is moved by `tenants.lifecycle` alone."""
+
+    owned_through = "lead_id"
+
+    name = models.CharField(max_length=100, validators=[one_line])
+    status = models.PositiveSmallIntegerField(choices=TenantStatus, default=TenantStatus.PENDINGPROVISION)
+    key = models.CharField(
+        max_length=10,
+        validators=[RegexValidator(r"^[a-z0-9]+\Z", "Only lower-case letters and digits.", code="pattern")],
+    )
+    spoc_user_id = models.UUIDField(null=True, blank=True)
+    domains = models.JSONField(default=list, validators=[validate_domains])
+    lead = models.ForeignKey(Lead, models.PROTECT, null=True, blank=True, related_name="tenants")
+    address = models.ForeignKey(Address, models.PROTECT, null=True, blank=True, related_name="tenants")
+
+    class Meta(AuditedModel.Meta):
+        db_table = "tenants"
+        permissions = [("provision_tenant", "Can provision tenant")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["key"],
+                name="tenant_key_unique",
+                condition=models.Q(deleted=False),
+                violation_error_message="This key belongs to another tenant.",
+                violation_error_code="key_taken",
+            ),
+            models.UniqueConstraint(
+                fields=["lead"],
+                name="one_tenant_per_lead",
+                condition=models.Q(deleted=False),
+                violation_error_message="This lead has a tenant already.",
+                violation_error_code="lead_has_tenant",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status__in=TenantStatus.values),
+                name="tenant_status_known",
+                violation_error_message="This status does not exist.",
+            ),
+        ]
+        indexes = [
+            *AuditedModel.Meta.indexes,
+            models.Index(
+                fields=["status", "created_on", "id"], name="tenants_by_status", condition=models.Q(deleted=False)
+            ),
+            models.Index(fields=["name", "id"], name="tenants_by_name", condition=models.Q(deleted=False)),
+        ]
+
+    def __str__(self):
+        return f"{self.name} ({self.key})"
+
+    @property
+    def primary_contact(self) -> "Contact | None":
+        """Who is written to: the primary contact, else the oldest; None without any."""
+        return self.contacts(manager="objects").order_by("-is_primary", "created_on", "id").first()
+
+
+class Contact(AuditedModel):
+    """Somebody at a tenant. At most one is primary."""
+
+    owned_through = "tenant__lead_id"
+
+    first_name = models.CharField(max_length=100, validators=[one_line])
+    last_name = models.CharField(max_length=100, validators=[one_line])
+    email = models.EmailField(max_length=100)
+    contact_type = models.CharField(max_length=100, null=True, blank=True, validators=[one_line])
+    is_primary = models.BooleanField(default=False)
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="contacts")
+
+    class Meta(AuditedModel.Meta):
+        db_table = "contacts"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant"],
+                name="one_primary_contact_per_tenant",
+                condition=models.Q(is_primary=True, deleted=False),
+                violation_error_message="This tenant has a primary contact already.",
+                violation_error_code="primary_contact_exists",
+            )
+        ]
+
+    def __str__(self):
+        return f"{self.first_name} {self.last_name} <{self.email}>"
+
+
+class Resource(AuditedModel):
+    """Something that a provisioner has built for a tenant."""
+
+    owned_through = "tenant__lead_id"
+
+    type = models.CharField(max_length=100, validators=[one_line])
+    metadata = models.JSONField(default=dict)
+    external_identifier = models.CharField(max_length=200, null=True, blank=True)
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="resources")
+
+    class Meta(AuditedModel.Meta):
+        db_table = "resources"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "external_identifier"],
+                name="resource_identifier_unique",
+                condition=models.Q(deleted=False),
+                violation_error_message="This tenant has a resource of this identifier already.",
+            )
+        ]
+
+    def __str__(self):
+        return f"{self.type} {self.external_identifier}"
+
+
+class TenantConfig(AuditedModel):
+    """A named setting of a tenant, any JSON."""
+
+    owned_through = "tenant__lead_id"
+
+    config_key = models.CharField(max_length=100, validators=[one_line])
+    config_value = models.JSONField()
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="configs")
+
+    class Meta(AuditedModel.Meta):
+        db_table = "tenant_mgmt_configs"
+        verbose_name = "tenant configuration"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "config_key"],
+                name="config_key_unique",
+                condition=models.Q(deleted=False),
+                violation_error_message="This tenant has a configuration of this key already.",
+                violation_error_code="config_key_taken",
+            )
+        ]
+
+    def __str__(self):
+        return self.config_key
+
+
+class Branding(AuditedModel):
+    """How a tenant's pages and documents look."""
+
+    owned_through = "tenant__lead_id"
+
+    theme_metadata = models.JSONField(default=dict, blank=True)
+    description = models.TextField(null=True, blank=True)
+    logo = models.URLField(max_length=500, null=True, blank=True)
+    website = models.URLField(max_length=500, null=True, blank=True)
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="brandings")
+
+    class Meta(AuditedModel.Meta):
+        db_table = "branding_metadata"
+        verbose_name_plural = "branding"
+
+    def __str__(self):
+        return f"branding of {self.tenant_id}"

@@ -1,0 +1,93 @@
+"""From a lead, or from what staff type in, to a tenant."""
+
+import uuid
+from typing import Any
+
+from django.db import transaction
+from rest_framework.exceptions import AuthenticationFailed
+
+from config.errors import BadRequest
+from leads.models import Address, Lead
+from tenants.models import Contact, Resource, Tenant
+from tenants.signals import tenant_created
+
+
+@transaction.atomic
+def onboard_lead(*, lead_id: uuid.UUID, key: str, domains: list[str], name: str | None = None, **address: Any) -> Tenant:
+    """The tenant of a validated lead, with its people and address at hand (`with_parts`).
+
+    `name` defaults to the lead's company; `address` holds the fields of an Address and must agree with the lead's own.
+
+    Raises AuthenticationFailed when the lead is not validated or has a tenant, BadRequest when the address differs or
+    the lead's mail domain is not among `domains`, IntegrityError (409) when the key is taken.
+    """
+    # The lock makes simultaneous requests of one lead wait for each other; the unique constraint stands behind it.
+    lead = Lead.objects.select_for_update(no_key=True).filter(id=lead_id, is_validated=True).first()
+    if lead is None or Tenant.objects.filter(lead=lead).exists():
+        raise AuthenticationFailed("The lead is not validated, or has a tenant already.")
+    _check_domain(lead.email_domain, domains)
+    stored = lead.address
+    given = {field: value for field, value in address.items() if value not in (None, "")}
+    if stored is not None and any(getattr(stored, field) != value for field, value in given.items()):
+        raise BadRequest("The address differs from the lead's.", code="address_differs")
+    if stored is None:
+        stored = _address(given, lead.id)
+    tenant = Tenant.objects.create(
+        name=name or lead.company_name,
+        key=key,
+        domains=domains,
+        lead=lead,
+        address=stored,
+        created_by=lead.id,
+        modified_by=lead.id,
+    )
+    contact = Contact.objects.create(
+        first_name=lead.first_name,
+        last_name=lead.last_name,
+        email=lead.email,
+        is_primary=True,
+        tenant=tenant,
+        created_by=lead.id,
+        modified_by=lead.id,
+    )
+    tenant_created.send(Tenant, tenant=tenant, actor=lead.id)
+    return with_parts(tenant, contacts=[contact], resources=[], lead=lead, address=stored)
+
+
+@transaction.atomic
+def onboard(
+    *, contact: dict[str, Any], name: str, key: str, domains: list[str], actor: uuid.UUID | None, **address: Any
+) -> Tenant:
+    """A tenant that staff or a service make, with its first contact.
+
+    Raises BadRequest when the contact's mail domain is not among `domains`, IntegrityError (409) for a taken key.
+    """
+    _check_domain(contact["email"].rpartition("@")[2].lower(), domains)
+    stored = _address({field: value for field, value in address.items() if value not in (None, "")}, actor)
+    tenant = Tenant.objects.create(
+        name=name, key=key, domains=domains, address=stored, created_by=actor, modified_by=actor
+    )
+    first = Contact.objects.create(**contact, tenant=tenant, created_by=actor, modified_by=actor)
+    tenant_created.send(Tenant, tenant=tenant, actor=actor)
+    return with_parts(tenant, contacts=[first], resources=[], lead=None, address=stored)
+
+
+def with_parts(
+    tenant: Tenant, *, contacts: list[Contact], resources: list[Resource], lead: Lead | None, address: Address | None
+) -> Tenant:
+    """`tenant` as if its relations had been fetched by an include."""
+    tenant.included_contacts, tenant.included_resources = contacts, resources
+    tenant.included_lead, tenant.included_address = lead, address
+    return tenant
+
+
+def _check_domain(domain: str, domains: list[str]) -> None:
+    if domain not in domains:
+        raise BadRequest(f"The mail domain {domain} is not among the domains.", code="domain_missing")
+
+
+def _address(values: dict[str, Any], actor: uuid.UUID | None) -> Address | None:
+    """A stored address; one without a country is not kept, as at the sign-up."""
+    if not values.get("country"):
+        return None
+    return Address.objects.create(**values, created_by=actor, modified_by=actor)

@@ -1,0 +1,76 @@
+"""What provisioners call: the report at the end, and the identity provider's set-up in between."""
+
+from typing import ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.response import Response
+
+from config.api import ApiView
+from config.parsing import unstorable_path
+from config.throttling import WebhookLimit
+from identity import providers
+from webhooks import handlers
+from webhooks.receiving import is_repeated, receive
+from webhooks.serializers import AuthIdSerializer, CallbackSerializer, UsersCallSerializer
+from webhooks.signatures import RunOver, run_behind_users_call, run_behind_webhook
+
+
+class SignedView(ApiView):
+    """Knows its caller by a signature over the raw body, so the body is read before DRF would parse it."""
+
+    public_actions = frozenset({"post"})
+    throttles: ClassVar = {"post": WebhookLimit}
+
+    def checked(self, serializer_class, body: dict):
+        """`body` after its schema. Raises ValidationError (422)."""
+        if unstorable_path(body) is not None:
+            raise ValidationError("A text holds a NUL or a lone surrogate.", code="unstorable")
+        serializer = serializer_class(data=body)
+        serializer.is_valid(raise_exception=True)
+        return serializer.validated_data
+
+
+class WebhookView(SignedView):
+    @extend_schema(
+        operation_id="webhook",
+        tags=["Provisioners"],
+        summary="Report the end of a provisioning run",
+        request=CallbackSerializer,
+        responses={204: None},
+        auth=[{"signature": [], "timestamp": []}],
+    )
+    def post(self, request):
+        """Signed with the run's secret and context. The same report again is answered 204 and changes nothing."""
+        run, body = run_behind_webhook(request._request)
+        raw = request._request.body
+        if not is_repeated(run, raw):
+            if not run.is_live:
+                raise RunOver
+            report = self.checked(CallbackSerializer, body)
+            handler = handlers.active().get(report["type"])
+            if handler is None:
+                raise ValidationError({"type": ErrorDetail("There is no such type.", code="enum")})
+            receive(run=run, raw=raw, body=body, data=report["data"], handler=handler)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class UsersView(SignedView):
+    @extend_schema(
+        operation_id="manageUsers",
+        tags=["Provisioners"],
+        summary="Set up the tenant's identity provider",
+        request=UsersCallSerializer,
+        responses={200: AuthIdSerializer},
+        auth=[{"signature": [], "timestamp": []}],
+    )
+    def post(self, request):
+        """Signed with the run's secret. Possible while the run is open."""
+        run, body = run_behind_users_call(request._request)
+        if not run.is_live:
+            raise RunOver
+        call = self.checked(UsersCallSerializer, body)
+        provider = providers.get(call["tenant"]["identity_provider"])
+        auth_id = provider.set_up(tenant=run.tenant, tier=run.tier)
+        return Response({"authId": auth_id})
