@@ -59,6 +59,7 @@ class ApiMixin:
     http_method_names: ClassVar = ["get", "post", "put", "patch", "delete", "head"]
 
     def initial(self, request, *args, **kwargs):
+        self.format_kwarg = None
         request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
         if getattr(self, request.method.lower(), None) is None or request.method not in self.allowed_methods:
             raise MethodNotAllowed(request.method)

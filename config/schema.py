@@ -246,7 +246,7 @@ def add_examples(result: dict, generator, request, public) -> dict:
             contents = [operation["requestBody"]] if "requestBody" in operation else []
             for status, response in operation["responses"].items():
                 contents.append(response)
-                if int(status) >= 400 and "content" in response:
+                if int(status) in NAMES and int(status) != 503 and "content" in response:
                     response["content"]["application/json"]["example"] = _error_example(int(status))
             for content in contents:
                 for media in content.get("content", {}).values():

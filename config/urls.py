@@ -6,9 +6,9 @@ from config import views
 
 urlpatterns = [
     path("", views.home, name="home"),
-    path("ping", views.ping, name="ping"),
-    path("healthz", views.healthz, name="healthz"),
-    path("readyz", views.readyz, name="readyz"),
+    path("ping", views.PingView.as_view(), name="ping"),
+    path("healthz", views.HealthView.as_view(), name="healthz"),
+    path("readyz", views.ReadinessView.as_view(), name="readyz"),
     path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
     path("explorer", SpectacularSwaggerView.as_view(url_name="openapi"), name="explorer"),
     path("explorer/", SpectacularSwaggerView.as_view(url_name="openapi")),

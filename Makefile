@@ -1,0 +1,62 @@
+# Everything a developer runs. Needs python3 (3.11 or newer, with venv), make, and a package index.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PORT ?= 8000
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo serve seed test lint types format lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+# uv installs several times faster than pip; where it cannot be had, pip does it.
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV)
+	@command -v uv >/dev/null || $(VENV)/bin/pip install -q --disable-pip-version-check uv || true
+
+define install
+	@if command -v uv >/dev/null; then VIRTUAL_ENV=$(VENV) uv pip install -q $(1); \
+	elif [ -x $(VENV)/bin/uv ]; then VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv pip install -q $(1); \
+	else $(VENV)/bin/pip install -q --disable-pip-version-check $(1); fi
+	@touch $@
+endef
+
+$(VENV)/.installed: requirements.txt | $(VENV)/bin/pip
+	$(call install,-r requirements.txt)
+
+$(VENV)/.installed-dev: requirements-dev.txt requirements.txt | $(VENV)/bin/pip
+	$(call install,-r requirements-dev.txt)
+
+run: $(VENV)/.installed ## Serve at 127.0.0.1:8000 (PORT) with example data and a staff login
+	@PORT=$(PORT) $(PY) manage.py migrate -v 0
+	@PORT=$(PORT) $(PY) manage.py seed
+	@PORT=$(PORT) exec $(PY) manage.py serve --staff-login
+
+demo: $(VENV)/.installed ## Run the whole journey over HTTP against a throw-away service
+	@$(PY) manage.py demo
+
+serve: $(VENV)/.installed ## The production set-up of this machine: gunicorn (WEB_CONCURRENCY), migrations, one relay
+	@PORT=$(PORT) exec $(PY) manage.py serve
+
+seed: $(VENV)/.installed ## Add the example data
+	@$(PY) manage.py seed
+
+test: $(VENV)/.installed-dev ## Run the tests (ARGS go to pytest)
+	@$(PY) -m pytest $(ARGS)
+
+lint: $(VENV)/.installed-dev ## Style
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+
+types: $(VENV)/.installed-dev ## Types
+	@$(VENV)/bin/mypy
+
+format: $(VENV)/.installed-dev ## Mend the style
+	@$(VENV)/bin/ruff check --fix -q . ; $(VENV)/bin/ruff format -q .
+
+lock: $(VENV)/.installed-dev ## Compile requirements.txt and requirements-dev.txt
+	@$(PY) -m uv pip compile -q --universal --python-version 3.11 --no-emit-index-url requirements.in -o requirements.txt
+	@$(PY) -m uv pip compile -q --universal --python-version 3.11 --no-emit-index-url requirements.in requirements-dev.in -o requirements-dev.txt
+
+clean: ## Remove what make made, the database too
+	rm -rf $(VENV) var build
