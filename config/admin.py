@@ -23,6 +23,10 @@ class AuditedAdmin(admin.ModelAdmin):
         elif form.changed_data:
             obj.save(update_fields=[*form.changed_data, "modified_by"])
 
+    def get_deleted_objects(self, objs, request):
+        """Only what was chosen is hidden; nothing that points to it stands in the way."""
+        return [str(each) for each in objs], {self.opts.verbose_name_plural: len(objs)}, set(), []
+
     def delete_model(self, request, obj):
         type(obj).everything.filter(pk=obj.pk).soft_delete(actor=request.user.pk)
 

@@ -8,12 +8,16 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
+from config.conditions import OPERATORS, properties
 from config.errors import NAMES
-from config.filters import DEFAULT_LIMIT, MAX_LIMIT, OPERATORS, properties
+from config.filters import DEFAULT_LIMIT, MAX_LIMIT
 from config.serializers import ModelSerializer, included_attribute
 
 READS = ("list", "retrieve")
 LIST_LIKE = ("list", "count", "bulk_update")
+CONFLICTING = frozenset(
+    {"create", "update", "partial_update", "bulk_update", "verify", "provision", "deprovision", "suspend", "resume"}
+)
 VERBS = {
     "list": ("find{0}s", "List"),
     "count": ("count{0}s", "Count"),
@@ -68,8 +72,7 @@ def including(serializer: type[ModelSerializer], *names: str, required: bool = T
             related[name] = relation.serializer(
                 source=included_attribute(name),
                 many=relation.many,
-                read_only=True,
-                required=False if not required else None,
+                required=required,
                 allow_null=not relation.many,
             )
         return super(made, self).get_fields() | related
@@ -149,21 +152,19 @@ class Schema(AutoSchema):
         return operation
 
     def _error_statuses(self, path: str, operation: dict) -> Iterable[int]:
-        public = self.action in self.view.public_actions
-        yield from () if public else (401, 403)
-        if public and operation.get("security") not in ([], [{}], None) or "auth/token" in path:
+        if self.action not in self.view.public_actions:
+            yield from (401, 403)
+        elif operation.get("security") or "auth/token" in path:
             yield 401
         if self.view.throttles.get(self.action):
             yield 429
-        if "{id}" in path and "verify" not in path:
+        if "{id}" in path and self.action != "verify":
             yield 404
         if "requestBody" in operation:
             yield from (400, 413, 415, 422)
         if self.action in (*READS, "count", "bulk_update"):
             yield 400
-        if self.action in ("create", "update", "partial_update", "bulk_update", "verify") or any(
-            word in path for word in ("/provision", "/deprovision", "/suspend", "/resume", "/tenants")
-        ) and self.method == "POST":
+        if self.action in CONFLICTING or path == "/leads/{id}/tenants":
             yield 409
 
 

@@ -185,5 +185,3 @@ def _one(child: ModelSerializer, related) -> dict[str, Any] | None:
     if isinstance(related, list):  # the many side of what is at most one, by a constraint
         related = related[0] if related else None
     return None if related is None else child.to_representation(related)
-
-

@@ -16,7 +16,7 @@ class AddressSerializer(ModelSerializer):
 
 
 class LeadSerializer(ModelSerializer):
-    address_id = RelatedId(source="address", read_only=True)
+    address_id = RelatedId(source="address", read_only=True, allow_null=True)
 
     class Meta:
         model = Lead

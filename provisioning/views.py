@@ -29,9 +29,7 @@ class ProvisioningViewSet(ApiViewSet):
         """PENDINGPROVISION or PROVISIONFAILED → PROVISIONING; an event with a fresh secret leaves."""
         tenant = self.found(id=id)
         subscription = self.valid(SubscriptionSerializer)
-        request_provisioning(
-            tenant_id=tenant.id, subscription=_on_the_wire(subscription), actor=request.user.actor_id
-        )
+        request_provisioning(tenant_id=tenant.id, subscription=_on_the_wire(subscription), actor=request.user.actor_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(operation_id="deprovisionTenant", summary="Deprovision", request=None, responses={204: None})

@@ -21,9 +21,7 @@ MOVES: dict[TenantStatus, frozenset[TenantStatus]] = {
     TenantStatus.PROVISIONING: frozenset({TenantStatus.ACTIVE, TenantStatus.PROVISIONFAILED}),
     TenantStatus.ACTIVE: frozenset({TenantStatus.INACTIVE, TenantStatus.DEPROVISIONING}),
     TenantStatus.INACTIVE: frozenset({TenantStatus.ACTIVE, TenantStatus.DEPROVISIONING}),
-    TenantStatus.DEPROVISIONING: frozenset(
-        {TenantStatus.INACTIVE, TenantStatus.ACTIVE, TenantStatus.PROVISIONFAILED}
-    ),
+    TenantStatus.DEPROVISIONING: frozenset({TenantStatus.INACTIVE, TenantStatus.ACTIVE, TenantStatus.PROVISIONFAILED}),
 }
 
 
@@ -72,9 +70,7 @@ def finish_provisioning(
         resource.save()
         known[resource.external_identifier] = resource
         stored.append(resource)
-    signals.tenant_provisioned.send(
-        Tenant, tenant=tenant, resources=stored, app_plane_url=app_plane_url, actor=actor
-    )
+    signals.tenant_provisioned.send(Tenant, tenant=tenant, resources=stored, app_plane_url=app_plane_url, actor=actor)
 
 
 @transaction.atomic

@@ -50,7 +50,7 @@ class Tenant(AuditedModel):
         validators=[RegexValidator(r"^[a-z0-9]+\Z", "Only lower-case letters and digits.", code="pattern")],
     )
     spoc_user_id = models.UUIDField(null=True, blank=True)
-    domains = models.JSONField(default=list, validators=[validate_domains])
+    domains = models.JSONField(default=list, blank=True, validators=[validate_domains])
     lead = models.ForeignKey(Lead, models.PROTECT, null=True, blank=True, related_name="tenants")
     address = models.ForeignKey(Address, models.PROTECT, null=True, blank=True, related_name="tenants")
 
@@ -129,7 +129,7 @@ class Resource(AuditedModel):
     owned_through = "tenant__lead_id"
 
     type = models.CharField(max_length=100, validators=[one_line])
-    metadata = models.JSONField(default=dict)
+    metadata = models.JSONField(default=dict, blank=True)
     external_identifier = models.CharField(max_length=200, null=True, blank=True)
     tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="resources")
 

@@ -13,7 +13,9 @@ from tenants.signals import tenant_created
 
 
 @transaction.atomic
-def onboard_lead(*, lead_id: uuid.UUID, key: str, domains: list[str], name: str | None = None, **address: Any) -> Tenant:
+def onboard_lead(
+    *, lead_id: uuid.UUID, key: str, domains: list[str], name: str | None = None, **address: Any
+) -> Tenant:
     """The tenant of a validated lead, with its people and address at hand (`with_parts`).
 
     `name` defaults to the lead's company; `address` holds the fields of an Address and must agree with the lead's own.

@@ -22,8 +22,8 @@ class Domains(serializers.ListField):
 
 class TenantSerializer(ModelSerializer):
     domains = Domains(required=False)
-    lead_id = RelatedId(source="lead", read_only=True)
-    address_id = RelatedId(source="address", read_only=True)
+    lead_id = RelatedId(source="lead", read_only=True, allow_null=True)
+    address_id = RelatedId(source="address", read_only=True, allow_null=True)
 
     class Meta:
         model = Tenant

@@ -25,7 +25,9 @@ def active() -> Mapping[str, Connector]:
 
 def _make(name: str) -> Connector:
     if name not in CONNECTORS and "." not in name:
-        raise ImproperlyConfigured(f"EVENT_CONNECTOR names the unknown connector {name}; there is: {', '.join(CONNECTORS)}.")
+        raise ImproperlyConfigured(
+            f"EVENT_CONNECTOR names the unknown connector {name}; there is: {', '.join(CONNECTORS)}."
+        )
     try:
         return import_string(CONNECTORS.get(name, name))()
     except ImportError as error:

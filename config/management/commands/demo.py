@@ -41,7 +41,9 @@ class Command(BaseCommand):
                 "VAR_DIR": folder, "PORT": str(port), "WEB_CONCURRENCY": "1", "LOG_LEVEL": "error",
                 "EVENT_CONNECTOR": "local,http", "EVENT_HTTP_URL": bus, "EVENT_HTTP_SECRET": WHSEC,
             }  # fmt: skip
-            service = subprocess.Popen([sys.executable, sys.argv[0], "serve"], env=environment, stdout=subprocess.DEVNULL)
+            service = subprocess.Popen(
+                [sys.executable, sys.argv[0], "serve"], env=environment, stdout=subprocess.DEVNULL
+            )
             try:
                 self.journey(service)
             finally:

@@ -1,6 +1,5 @@
 """`manage.py serve`: the whole service on this machine: migrations, gunicorn and one relay, until SIGTERM or SIGINT."""
 
-import os
 import secrets
 import signal
 import subprocess
@@ -43,12 +42,12 @@ class Command(BaseCommand):
         """The login of DJANGO_SUPERUSER_USERNAME and DJANGO_SUPERUSER_PASSWORD; a random password is printed once."""
         name = env.text("DJANGO_SUPERUSER_USERNAME", "admin")
         given = env.secret("DJANGO_SUPERUSER_PASSWORD", required=False)
-        User = get_user_model()
-        user = User.objects.filter(username=name).first()
+        users = get_user_model().objects
+        user = users.filter(username=name).first()
         kept = settings.VAR_DIR / "staff-password"
         password = given or (kept.read_text() if kept.exists() else secrets.token_urlsafe(12))
         if user is None:
-            User.objects.create_superuser(name, password=password)
+            users.create_superuser(name, password=password)
             if not given and not settings.PRODUCTION:
                 kept.touch(mode=0o600)
                 kept.write_text(password)
@@ -66,7 +65,7 @@ class Command(BaseCommand):
             "--workers", str(env.integer("WEB_CONCURRENCY", 2, minimum=1)),
             "--threads", str(env.integer("WEB_THREADS", 8, minimum=1)),
             "--limit-request-line", "8190", "--keep-alive", "30", "--graceful-timeout", "25",
-            "--worker-tmp-dir", "/dev/shm" if os.path.isdir("/dev/shm") else "/tmp",
+            "--worker-tmp-dir", str(settings.VAR_DIR),
             "--log-level", "warning",
         ]  # fmt: skip
         return [gunicorn, [*manage, "relay"]]

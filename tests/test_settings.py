@@ -1,0 +1,98 @@
+"""Start-up: every variable is honoured, and what makes no sense is refused by its name."""
+
+import pytest
+
+from tests.world import manage
+
+PRODUCTION = {
+    "NODE_ENV": "prod", "DJANGO_SECRET_KEY": "correct-horse-battery-staple-" * 2, "JWT_SECRET": "y" * 50, "EVENT_CONNECTOR": "log",
+    "ENCRYPTION_KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "EMAIL_URL": "smtp://localhost:25",
+    "PUBLIC_URL": "https://tenantry.example", "REDIS_HOST": "127.0.0.1", "DB_HOST": "127.0.0.1",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("NODE_ENV", "staging"),
+        ("LOG_LEVEL", "loud"),
+        ("PORT", "http"),
+        ("PUBLIC_URL", "tenantry.example"),
+        ("LEAD_KEY_LENGTH", "3"),
+        ("LEAD_KEY_LENGTH", "many"),
+        ("VALIDATION_TOKEN_EXPIRY", "-1"),
+        ("WEBHOOK_SECRET_EXPIRY", "1.5"),
+        ("LEAD_TOKEN_EXPIRY", "0"),
+        ("LEAD_KEY_IN_RESPONSE", "maybe"),
+        ("TRUSTED_PROXIES", "all"),
+        ("SYSTEM_USER_ID", "system"),
+        ("DB_SCHEMA", "a;drop"),
+        ("EMAIL_URL", "pigeon://loft"),
+        ("EVENT_CONNECTOR", "kafka"),
+        ("EVENT_CONNECTOR", "no.such.Class"),
+        ("EVENTS_ON_BUS", "TENANT_EXPLODED"),
+        ("EVENT_DELIVERY", "later"),
+        ("WEBHOOK_HANDLERS", "7"),
+        ("WEBHOOK_HANDLERS", "7=no.such.handler"),
+        ("IDENTITY_PROVIDERS", "mine=no.such.Provider"),
+        ("ENCRYPTION_KEYS", "short"),
+        ("REDIS_URL", "http://localhost"),
+        ("PUBLIC_API_MAX_ATTEMPTS", "-5"),
+        ("JWT_SECRET_FILE", "/no/such/file"),
+    ],
+)
+def test_a_value_that_makes_no_sense_stops_the_start_and_is_named(name, value, tmp_path):
+    variables = {"JWT_SECRET": ""} if name == "JWT_SECRET_FILE" else {}
+    found = manage("check", VAR_DIR=str(tmp_path), **variables, **{name: value})
+    assert found.returncode != 0
+    assert name in found.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", ["DJANGO_SECRET_KEY", "JWT_SECRET", "ENCRYPTION_KEYS", "EVENT_CONNECTOR", "EMAIL_URL"])
+def test_in_production_what_is_missing_is_named(name, tmp_path):
+    found = manage("check", VAR_DIR=str(tmp_path), **{**PRODUCTION, name: ""})
+    assert found.returncode != 0
+    assert name in found.stderr.splitlines()[-1]
+
+
+def test_a_complete_production_environment_passes_the_deployment_check(tmp_path):
+    found = manage("check", "--deploy", "--fail-level", "WARNING", VAR_DIR=str(tmp_path), **PRODUCTION)
+    assert found.returncode == 0, found.stderr
+
+
+def test_weak_production_settings_are_warned_of_with_their_ids(tmp_path):
+    weak = {**PRODUCTION, "JWT_SECRET": "short", "PUBLIC_URL": "http://x.example", "DB_HOST": "", "REDIS_HOST": ""}
+    found = manage("check", "--deploy", VAR_DIR=str(tmp_path), **weak)
+    assert found.returncode == 0
+    for id in ("tenantry.W001", "tenantry.W002", "tenantry.W003", "tenantry.W004"):
+        assert id in found.stderr
+
+
+def test_a_secret_may_come_from_a_file(tmp_path):
+    (tmp_path / "jwt").write_text("from-a-file-that-is-long-enough-for-hs256\n")
+    found = manage(
+        "shell", "-v0", "-c", "from django.conf import settings; print(settings.JWT_SECRET)",
+        VAR_DIR=str(tmp_path), JWT_SECRET="", JWT_SECRET_FILE=str(tmp_path / "jwt"),
+    )  # fmt: skip
+    assert found.stdout.strip() == "from-a-file-that-is-long-enough-for-hs256"
+
+
+def test_two_installations_do_not_share_a_development_secret(tmp_path):
+    def secret(folder: str) -> str:
+        code = "from django.conf import settings; print(settings.SECRET_KEY)"
+        return manage("shell", "-v0", "-c", code, VAR_DIR=str(tmp_path / folder)).stdout.strip()
+
+    assert len({secret("a"), secret("a"), secret("b")}) == 2
+
+
+def test_units_are_those_of_the_variables(tmp_path):
+    code = (
+        "from django.conf import settings as s;"
+        "print(s.VALIDATION_TOKEN_EXPIRY.total_seconds(), s.LEAD_TOKEN_EXPIRY.total_seconds(),"
+        "s.WEBHOOK_SECRET_EXPIRY.total_seconds(), s.WEBHOOK_TIMESTAMP_TOLERANCE.total_seconds())"
+    )
+    found = manage(
+        "shell", "-v0", "-c", code, VAR_DIR=str(tmp_path), VALIDATION_TOKEN_EXPIRY="1500", LEAD_TOKEN_EXPIRY="60",
+        WEBHOOK_SECRET_EXPIRY="2000", WEBHOOK_TIMESTAMP_TOLERANCE="5",
+    )  # fmt: skip
+    assert found.stdout.split() == ["1.5", "60.0", "2.0", "5.0"]
