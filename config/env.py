@@ -98,12 +98,16 @@ def uuid_or_none(name: str) -> uuid.UUID | None:
     """A UUID, or None where the variable is unset."""
     value = text(name)
     try:
-        return value and uuid.UUID(value)
+        return uuid.UUID(value) if value else None
     except ValueError as error:
         raise ImproperlyConfigured(f"{name} must be a UUID.") from error
 
 
-def url(name: str, default: str | None = None, *, schemes: Sequence[str] = ("http", "https")) -> str | None:
+@overload
+def url(name: str, default: str, *, schemes: Sequence[str] = ...) -> str: ...
+@overload
+def url(name: str, default: None = None, *, schemes: Sequence[str] = ...) -> str | None: ...
+def url(name, default=None, *, schemes=("http", "https")):
     """An absolute URL without a trailing slash."""
     value = text(name, default)
     if value is None:

@@ -64,7 +64,7 @@ except ValueError as error:
 # --- Applications ----------------------------------------------------------------------------------------------------
 
 DEBUG = False  # Django's debug pages show settings and variables; errors go to the log with their request id instead
-ALLOWED_HOSTS = env.listing("ALLOWED_HOSTS", [urlsplit(PUBLIC_URL).hostname] if PRODUCTION else ["*"])
+ALLOWED_HOSTS = env.listing("ALLOWED_HOSTS", [str(urlsplit(PUBLIC_URL).hostname)] if PRODUCTION else ["*"])
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 APPEND_SLASH = False
@@ -326,7 +326,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 _HTTPS = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
-CSRF_TRUSTED_ORIGINS = [f"{urlsplit(PUBLIC_URL).scheme}://{urlsplit(PUBLIC_URL).netloc}"]
+CSRF_TRUSTED_ORIGINS = ["/".join(PUBLIC_URL.split("/")[:3])]
 SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _HTTPS
 SECURE_SSL_REDIRECT = False  # TLS ends at the proxy in front; health checks come in over plain HTTP

@@ -50,7 +50,7 @@ class MinuteLimit(BaseThrottle):
         return self.usage is None or not self.usage["should_limit"]
 
     def wait(self) -> float | None:
-        return self.usage and max(1, self.usage["time_left"])
+        return max(1, self.usage["time_left"]) if self.usage else None
 
 
 class PublicLimit(MinuteLimit):

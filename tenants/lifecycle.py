@@ -64,11 +64,12 @@ def finish_provisioning(
     known = {resource.external_identifier: resource for resource in tenant.resources(manager="objects").all()}
     stored = []
     for values in resources:
-        resource = known.get(values["external_identifier"] or object()) or Resource(tenant=tenant, created_by=actor)
+        identifier = values["external_identifier"]
+        resource = (known.get(identifier) if identifier else None) or Resource(tenant=tenant, created_by=actor)
         resource.type, resource.metadata = values["type"], values["metadata"]
-        resource.external_identifier, resource.modified_by = values["external_identifier"], actor
+        resource.external_identifier, resource.modified_by = identifier, actor
         resource.save()
-        known[resource.external_identifier] = resource
+        known[identifier] = resource
         stored.append(resource)
     signals.tenant_provisioned.send(Tenant, tenant=tenant, resources=stored, app_plane_url=app_plane_url, actor=actor)
 

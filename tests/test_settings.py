@@ -5,7 +5,8 @@ import pytest
 from tests.world import manage
 
 PRODUCTION = {
-    "NODE_ENV": "prod", "DJANGO_SECRET_KEY": "correct-horse-battery-staple-" * 2, "JWT_SECRET": "y" * 50, "EVENT_CONNECTOR": "log",
+    "NODE_ENV": "prod", "DJANGO_SECRET_KEY": "correct-horse-battery-staple-" * 2, "JWT_SECRET": "y" * 50,
+    "EVENT_CONNECTOR": "log",
     "ENCRYPTION_KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "EMAIL_URL": "smtp://localhost:25",
     "PUBLIC_URL": "https://tenantry.example", "REDIS_HOST": "127.0.0.1", "DB_HOST": "127.0.0.1",
 }  # fmt: skip

@@ -16,8 +16,9 @@ PERMANENT = frozenset({400, 410, 413, 415, 422})
 
 class HttpConnector(Connector):
     def __init__(self):
-        if not settings.EVENT_HTTP_URL:
+        if settings.EVENT_HTTP_URL is None:
             raise ImproperlyConfigured("EVENT_HTTP_URL is required when EVENT_CONNECTOR names http.")
+        self.url: str = settings.EVENT_HTTP_URL
         try:
             self.signer = Webhook(settings.EVENT_HTTP_SECRET)
         except (ValueError, RuntimeError) as error:
@@ -33,9 +34,7 @@ class HttpConnector(Connector):
             "webhook-signature": self.signer.sign(message["id"], now, body),
         }
         try:
-            answer = requests.post(
-                settings.EVENT_HTTP_URL, body.encode(), headers=headers, timeout=TIMEOUT, allow_redirects=False
-            )
+            answer = requests.post(self.url, body.encode(), headers=headers, timeout=TIMEOUT, allow_redirects=False)
         except requests.RequestException as error:
             raise PublishError(f"The receiver cannot be reached: {type(error).__name__}.") from error
         if not 200 <= answer.status_code < 300:
