@@ -51,6 +51,7 @@ class Invoice(AuditedModel):
             models.Index(
                 fields=["status", "created_on", "id"], name="invoices_by_status", condition=models.Q(deleted=False)
             ),
+            models.Index(fields=["due_date", "id"], name="invoices_by_due_date", condition=models.Q(deleted=False)),
         ]
 
     def __str__(self):

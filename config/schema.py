@@ -19,14 +19,14 @@ CONFLICTING = frozenset(
     {"create", "update", "partial_update", "bulk_update", "verify", "provision", "deprovision", "suspend", "resume"}
 )
 VERBS = {
-    "list": ("find{0}s", "List"),
-    "count": ("count{0}s", "Count"),
-    "retrieve": ("get{0}", "Read one"),
-    "create": ("create{0}", "Create"),
-    "bulk_update": ("updateAll{0}s", "Change all that match"),
-    "update": ("replace{0}", "Replace"),
-    "partial_update": ("update{0}", "Change"),
-    "destroy": ("delete{0}", "Delete"),
+    "list": ("find{0}s", "List {1}s"),
+    "count": ("count{0}s", "Count {1}s"),
+    "retrieve": ("get{0}", "Read one {1}"),
+    "create": ("create{0}", "Create a {1}"),
+    "bulk_update": ("updateAll{0}s", "Change all {1}s that match"),
+    "update": ("replace{0}", "Replace a {1}"),
+    "partial_update": ("update{0}", "Change a {1}"),
+    "destroy": ("delete{0}", "Delete a {1}"),
 }
 
 
@@ -96,7 +96,10 @@ class Schema(AutoSchema):
         return super().get_operation_id()
 
     def get_summary(self) -> str | None:
-        return VERBS[self.action][1] if self.action in VERBS else super().get_summary()
+        if hasattr(self.view, "schema_name") and self.action in VERBS:
+            noun = self.view.schema_tag.removesuffix("s").lower()
+            return VERBS[self.action][1].format(self.view.schema_name, noun).replace("a invoice", "an invoice")
+        return super().get_summary()
 
     def get_request_serializer(self) -> Any:
         return super().get_request_serializer() if self.method in ("POST", "PUT", "PATCH") else None

@@ -51,6 +51,10 @@ class Lead(AuditedModel):
                 violation_error_code="email_taken",
             )
         ]
+        indexes = [
+            *AuditedModel.Meta.indexes,
+            models.Index(fields=["email"], name="leads_by_email", condition=models.Q(deleted=False)),
+        ]
 
     def __str__(self):
         return f"{self.first_name} {self.last_name} <{self.email}>"

@@ -118,6 +118,10 @@ class Contact(AuditedModel):
                 violation_error_code="primary_contact_exists",
             )
         ]
+        indexes = [
+            *AuditedModel.Meta.indexes,
+            models.Index(fields=["email"], name="contacts_by_email", condition=models.Q(deleted=False)),
+        ]
 
     def __str__(self):
         return f"{self.first_name} {self.last_name} <{self.email}>"

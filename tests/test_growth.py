@@ -1,0 +1,106 @@
+"""What a list costs at 1,000 and at 100,000 tenants: the same statements, each by an index."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests.make import make_lead
+
+INCLUDE = {"include": ["contacts", "resources", "lead", "address"]}
+LISTS = {
+    "the first page with everything included": ("/tenants", {"filter": {**INCLUDE, "limit": 20}}),
+    "a page of one status": ("/tenants", {"status": "ACTIVE", "limit": "20"}),
+    "a page by name": ("/tenants", {"ordering": "name", "limit": "20"}),
+    "the newest": ("/tenants", {"filter": {"order": "createdOn DESC", "limit": 20, **INCLUDE}}),
+    "a tenant by its key": ("/tenants", {"key": "k77"}),
+    "contacts of a tenant": ("/contacts", {"filter": {"include": ["tenant"], "limit": 20}}),
+    "leads with their tenants": ("/leads", {"filter": {"include": ["tenant", "address"], "limit": 20}}),
+    "a lead by its mail address": ("/leads", {"email": "l77@x.example"}),
+    "a contact by its mail address": ("/contacts", {"email": "c77@x.example"}),
+    "invoices by due date": ("/invoices", {"ordering": "dueDate", "limit": "20"}),
+    "invoices of one status": ("/invoices", {"status": "PAID", "filter": {"include": ["tenant"], "limit": 20}}),
+}
+
+
+def grow(first: int, last: int) -> None:
+    """Tenants number `first` to `last`, each with a lead, an address, two contacts, a resource and an invoice."""
+    alive = "now() - make_interval(secs => {last} - n), now(), false"
+    tables = {
+        "addresses": ("city, country", "'City', 'GB'", "a"),
+        "leads": (
+            "first_name, last_name, company_name, email, is_validated, address_id",
+            "'A', 'B', 'C', 'l' || n || '@x.example', true, md5('a' || n)::uuid",
+            "l",
+        ),
+        "tenants": (
+            "name, status, key, domains, lead_id, address_id",
+            "'Tenant ' || n, n % 6, 'k' || n, '[]', md5('l' || n)::uuid, md5('a' || n)::uuid",
+            "t",
+        ),
+        "contacts": (
+            "first_name, last_name, email, is_primary, tenant_id",
+            "'A', 'B', 'c' || n || '@x.example', {primary}, md5('t' || n)::uuid",
+            "c",
+        ),
+        "resources": (
+            "type, metadata, external_identifier, tenant_id",
+            "'s3', '{{}}', 'r' || n, md5('t' || n)::uuid",
+            "r",
+        ),
+        "invoices": (
+            "start_date, end_date, due_date, amount, currency_code, status, tenant_id",
+            "now(), now(), now(), 1, 'EUR', n % 4, md5('t' || n)::uuid",
+            "i",
+        ),
+    }
+    with connection.cursor() as cursor:
+        for table, (columns, values, prefix) in tables.items():
+            for part in range(2 if table == "contacts" else 1):
+                chosen = (values + ", " + alive).format(last=last, primary=str(part == 0).lower())
+                cursor.execute(
+                    f"INSERT INTO {table} (id, {columns}, created_on, modified_on, deleted) "
+                    f"SELECT md5('{prefix}{'-' * part}' || n)::uuid, {chosen} FROM generate_series({first}, {last}) n"
+                )
+        for table in tables:
+            cursor.execute(f"ANALYZE {table}")
+
+
+def statements(staff, path: str, query: dict) -> list[str]:
+    with CaptureQueriesContext(connection) as captured:
+        answer = staff.get(path, **query)
+    assert answer.status_code == 200, answer.content
+    assert answer.json()
+    return [entry["sql"] for entry in captured.captured_queries]
+
+
+def plan_of(sql: str) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN (COSTS OFF) " + sql)
+        return "\n".join(row[0] for row in cursor.fetchall())
+
+
+@pytest.mark.django_db
+def test_lists_cost_the_same_statements_at_a_thousand_and_at_a_hundred_thousand_tenants(staff):
+    make_lead()
+    grow(1, 1_000)
+    before = {name: len(statements(staff, *call)) for name, call in LISTS.items()}
+    grow(1_001, 100_000)
+    report = []
+    for name, (path, query) in LISTS.items():
+        found = statements(staff, path, query)
+        assert len(found) == before[name], name
+        report.append(f"## {name}\n\n`GET {path}` with `{json.dumps(query)}`: {len(found)} statements\n")
+        for sql in found:
+            plan = plan_of(sql)
+            assert "Seq Scan" not in plan, f"{name}\n{sql}\n{plan}"
+            assert "Index" in plan, f"{name}\n{sql}\n{plan}"
+            shorter = re.sub(r"\{[0-9a-f,-]{40,}\}", "{…}", plan)
+            report.append(f"```\n{shorter}\n```\n")
+    if "QUERY_PLANS" in os.environ:
+        head = "# Query plans at 100,000 tenants\n\nMade by tests/test_growth.py on PostgreSQL, with `QUERY_PLANS` naming this file.\n"
+        Path(os.environ["QUERY_PLANS"]).write_text("\n".join([head, *report]))
