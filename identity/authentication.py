@@ -7,6 +7,8 @@ from rest_framework_simplejwt.authentication import JWTStatelessUserAuthenticati
 from rest_framework_simplejwt.exceptions import InvalidToken
 from rest_framework_simplejwt.models import TokenUser
 
+from identity.permissions import LEAD_CODES
+
 
 def bearer_token(request) -> str | None:
     """The token of the Authorization header (RFC 6750); the scheme's letter case does not matter (RFC 9110, 11.1)."""
@@ -28,8 +30,16 @@ class Principal(TokenUser):
 
     @cached_property
     def lead_id(self) -> uuid.UUID | None:
-        """The lead that the token is confined to; None for staff and services."""
-        return _uuid_or_none(self.token.get("leadId"))
+        """The lead that the token is confined to; None for staff and services.
+
+        A lead's token that was minted elsewhere has no `leadId`. It is known by carrying exactly what a lead's token
+        carries, and one id in both of its claims, as the reference's do.
+        """
+        if "leadId" in self.token:
+            return _uuid_or_none(self.token["leadId"])
+        if self.token.get("id") == self.token.get("userTenantId") and self.permissions == frozenset(LEAD_CODES):
+            return self.actor_id
+        return None
 
 
 def _uuid_or_none(value: object) -> uuid.UUID | None:

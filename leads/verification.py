@@ -62,12 +62,14 @@ def verify_lead(*, lead_id: uuid.UUID, key: str) -> str:
     another lead has proved the same address meanwhile; the key is then not spent.
     """
     now = timezone.now()
+    # One table only: with a join Django updates by a subquery, which PostgreSQL does not ask again after waiting for
+    # the row's lock, and two requests would spend the key.
     spent = LeadKey.objects.filter(
-        key_hash=LeadKey.hash(key), lead_id=lead_id, lead__deleted=False, used_at=None, expires_at__gt=now
+        key_hash=LeadKey.hash(key), lead_id=lead_id, used_at=None, expires_at__gt=now
     ).update(used_at=now)
-    if not spent:
+    lead = Lead.objects.filter(id=lead_id).first() if spent else None
+    if lead is None:
         raise AuthenticationFailed("The key is wrong, used or expired.")
-    lead = Lead.objects.get(id=lead_id)
     if not lead.is_validated:
         lead.is_validated, lead.modified_by = True, lead.id
         lead.save(update_fields=["is_validated", "modified_by"])

@@ -41,7 +41,7 @@ class OnboardLeadView(ApiView):
     )
     def post(self, request, id):
         """Takes the lead's own JWT. The lead must be validated and have no tenant yet."""
-        if request.user.lead_id != id:
+        if request.user.actor_id != id:
             raise AuthenticationFailed("The token is not this lead's.")
         tenant = onboarding.onboard_lead(lead_id=id, **self.valid(OnboardLeadSerializer))
         return Response(TenantSerializer(tenant, context={"selection": WITH_PARTS}).data)
