@@ -286,10 +286,15 @@ APP_LOGIN_URL = env.url("APP_LOGIN_URL", PUBLIC_URL)
 EVENT_CONNECTORS = env.listing("EVENT_CONNECTOR", [] if PRODUCTION else ["local"])
 if not EVENT_CONNECTORS:
     raise ImproperlyConfigured(
-        "EVENT_CONNECTOR is required when NODE_ENV=prod: log, http, or the dotted path of a class of your own."
+        "EVENT_CONNECTOR is required when NODE_ENV=prod: eventbridge, sqs, codebuild, redis, http, log, "
+        "or the dotted path of a class of your own."
     )
 EVENT_HTTP_URL = env.url("EVENT_HTTP_URL")
 EVENT_HTTP_SECRET = env.secret("EVENT_HTTP_SECRET", required=PRODUCTION and "http" in EVENT_CONNECTORS)
+EVENT_BUS_NAME = env.text("EVENT_BUS_NAME", "default")
+EVENT_SOURCE = env.text("EVENT_SOURCE", "ARC-SAAS")
+EVENT_SQS_QUEUE_URL = env.url("EVENT_SQS_QUEUE_URL")
+EVENT_REDIS_STREAM = env.text("EVENT_REDIS_STREAM", "tenantry:events")
 EVENTS_ON_BUS = env.listing("EVENTS_ON_BUS", ["*"])
 EVENT_DELIVERY = env.choice("EVENT_DELIVERY", "relay" if PRODUCTION else "inline", ("inline", "relay"))
 EVENT_LEASE = timedelta(seconds=env.integer("EVENT_LEASE", 60, minimum=1))

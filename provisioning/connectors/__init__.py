@@ -13,6 +13,10 @@ CONNECTORS = {
     "local": "provisioning.connectors.local.LocalConnector",
     "log": "provisioning.connectors.log.LogConnector",
     "http": "provisioning.connectors.http.HttpConnector",
+    "eventbridge": "provisioning.connectors.eventbridge.EventBridgeConnector",
+    "sqs": "provisioning.connectors.sqs.SQSConnector",
+    "codebuild": "provisioning.connectors.codebuild.CodeBuildConnector",
+    "redis": "provisioning.connectors.redis.RedisConnector",
     "memory": "provisioning.connectors.memory.MemoryConnector",
 }
 

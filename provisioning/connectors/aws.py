@@ -1,0 +1,45 @@
+"""What the AWS connectors share: a client with time-outs, and which of its errors can be helped by trying again.
+
+boto3 is imported here and by nobody else, so only an installation that talks to AWS pays for it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from django.conf import settings
+
+from provisioning.connectors.base import PublishError
+
+CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"mode": "adaptive", "total_max_attempts": 2})
+PASSING = frozenset({"ThrottlingException", "Throttling", "RequestThrottled", "InternalFailure", "InternalException",
+                     "ServiceUnavailable", "AccountLimitExceededException", "ExpiredTokenException"})  # fmt: skip
+"""Error codes that pass by themselves; AccountLimitExceeded is CodeBuild's "too many builds at once"."""
+
+
+def client(service: str) -> Any:
+    """A boto3 client in AWS_REGION. AWS_ENDPOINT_URL and the credentials are boto3's own business."""
+    return boto3.client(service, region_name=settings.AWS_REGION, config=CLIENT_CONFIG)
+
+
+def call(method: Callable[..., dict], **arguments: Any) -> dict:
+    """Call AWS. Raises PublishError, permanent when AWS says that the request itself is at fault."""
+    try:
+        return method(**arguments)
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+        permanent = 400 <= status < 500 and status not in (403, 404, 429) and code not in PASSING
+        raise PublishError(f"AWS refused: {code or status}.", permanent=permanent) from error
+    except ParamValidationError as error:
+        raise PublishError("The message does not fit the AWS call.", permanent=True) from error
+    except BotoCoreError as error:
+        raise PublishError(f"AWS cannot be reached: {type(error).__name__}.") from error
+
+
+def must_fit(size: int, limit: int, what: str) -> None:
+    """Raises a permanent PublishError for a message that AWS would refuse for its size."""
+    if size > limit:
+        raise PublishError(f"The event has {size} bytes; {what} takes {limit}.", permanent=True)
