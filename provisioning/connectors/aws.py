@@ -14,9 +14,20 @@ from django.conf import settings
 from provisioning.connectors.base import PublishError
 
 CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"mode": "adaptive", "total_max_attempts": 2})
-PASSING = frozenset({"ThrottlingException", "Throttling", "RequestThrottled", "InternalFailure", "InternalException",
-                     "ServiceUnavailable", "AccountLimitExceededException", "ExpiredTokenException"})  # fmt: skip
-"""Error codes that pass by themselves; AccountLimitExceeded is CodeBuild's "too many builds at once"."""
+PERMANENT = frozenset(
+    {
+        "ValidationException",
+        "ValidationError",
+        "InvalidInputException",
+        "InvalidParameterValue",
+        "InvalidMessageContents",
+        "InvalidAttributeValue",
+        "UnsupportedOperation",
+        "RequestEntityTooLarge",
+    }
+)
+"""Error codes that say that the message itself is at fault. Anything else, a missing queue or right too, can be mended
+by an operator while we wait."""
 
 
 def client(service: str) -> Any:
@@ -31,8 +42,7 @@ def call(method: Callable[..., dict], **arguments: Any) -> dict:
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
-        permanent = 400 <= status < 500 and status not in (403, 404, 429) and code not in PASSING
-        raise PublishError(f"AWS refused: {code or status}.", permanent=permanent) from error
+        raise PublishError(f"AWS refused: {code or status}.", permanent=code in PERMANENT) from error
     except ParamValidationError as error:
         raise PublishError("The message does not fit the AWS call.", permanent=True) from error
     except BotoCoreError as error:
