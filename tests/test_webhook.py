@@ -265,12 +265,12 @@ def test_callbacks_are_limited_per_client(settings):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_same_callback_five_times_at_once_is_one_transition_and_one_mail():
+def test_the_same_callback_at_once_is_one_transition_and_one_mail():
     run = make_run()
     make_contact(run.tenant, is_primary=True)
     body = report(run, resources=[{"type": "s3", "metadata": {"bucket": "b"}}])
-    answers = at_once(5, lambda _: call_back(run, body))
-    assert [answer.status_code for answer in answers] == [204] * 5
+    answers = at_once(20, lambda _: call_back(run, body))
+    assert [answer.status_code for answer in answers] == [204] * 20
     assert Resource.objects.count() == ReceivedCall.objects.count() == 1
     assert Delivery.objects.filter(destination="mail:tenant_welcome").count() == 1
 
