@@ -102,5 +102,8 @@ def test_lists_cost_the_same_statements_at_a_thousand_and_at_a_hundred_thousand_
             shorter = re.sub(r"\{[0-9a-f,-]{40,}\}", "{…}", plan)
             report.append(f"```\n{shorter}\n```\n")
     if "QUERY_PLANS" in os.environ:
-        head = "# Query plans at 100,000 tenants\n\nMade by tests/test_growth.py on PostgreSQL, with `QUERY_PLANS` naming this file.\n"
+        head = (
+            "# Query plans at 100,000 tenants\n\n"
+            "Made by tests/test_growth.py on PostgreSQL, with `QUERY_PLANS` naming this file.\n"
+        )
         Path(os.environ["QUERY_PLANS"]).write_text("\n".join([head, *report]))
