@@ -1,6 +1,7 @@
 """A Redis stream: XADD to EVENT_REDIS_STREAM, with the fields id, type and event (the JSON). Its length is bounded."""
 
 import json
+from typing import Any
 
 import redis
 from django.conf import settings
@@ -18,7 +19,7 @@ class RedisConnector(Connector):
         self.client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=10, socket_connect_timeout=5)
 
     def publish(self, message):
-        fields = {
+        fields: dict[Any, Any] = {
             "id": message["id"],
             "type": message["type"],
             "event": json.dumps(message, ensure_ascii=False, separators=(",", ":")),
