@@ -14,7 +14,7 @@ class ConfigConfig(AppConfig):
     name = "config"
 
     def ready(self):
-        from config import checks  # noqa: F401  (registers itself; needs loaded apps)
+        from config import checks, lookups  # noqa: F401  (both register themselves)
 
         pre_migrate.connect(create_schema, sender=self)
         post_migrate.connect(create_cache_table, sender=self)

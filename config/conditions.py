@@ -18,7 +18,6 @@ from django.db import models
 from django.db.models import Q
 from django.utils.dateparse import parse_datetime
 
-from config import lookups  # noqa: F401  (registers them)
 from config.errors import BadRequest
 from config.serializers import ModelSerializer
 

