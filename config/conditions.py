@@ -5,6 +5,7 @@ Operators are data; a value is cast to its column's type, and refused with a Bad
 
 import json
 import re
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -81,9 +82,9 @@ def _equal(operand: Operand) -> Q:
 
 
 def _not_equal(operand: Operand) -> Q:
-    if operand.value is None:
-        return Q(**{f"{operand.column}__isnull": False})
-    return Q(**{f"{operand.column}__neq": operand.cast()})
+    """What is unset is neither equal nor unequal, as in SQL and in the reference."""
+    present = Q(**{f"{operand.column}__isnull": False})
+    return present if operand.value is None else present & ~Q(**{operand.column: operand.cast()})
 
 
 def _between(operand: Operand) -> Q:
@@ -178,6 +179,8 @@ def _cast(name: str, field: models.Field, value) -> Any:
             return {"true": True, "false": False, "1": True, "0": False}[str(value).lower()]
         if isinstance(value, bool):
             raise ValueError("a truth value is no other value")
+        if isinstance(field.target_field if field.is_relation else field, models.UUIDField):
+            return uuid.UUID(str(value))
         result = field.to_python(value)
         if field.choices and result not in dict(field.flatchoices):
             raise ValueError("not one of the choices")

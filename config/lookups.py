@@ -6,18 +6,6 @@ from django.db.models.functions import Lower
 CharField.register_lookup(Lower)  # `email__lower`: what a unique index on lower(email) can answer
 
 
-@Field.register_lookup
-class NotEqual(Lookup):
-    """SQL's <>: an unset value is neither equal nor unequal, as in the reference."""
-
-    lookup_name = "neq"
-
-    def as_sql(self, compiler, connection):
-        left, left_params = self.process_lhs(compiler, connection)
-        right, right_params = self.process_rhs(compiler, connection)
-        return f"{left} <> {right}", [*left_params, *right_params]
-
-
 class _Pattern(Lookup):
     """% stands for any text and _ for any character; a backslash takes their meaning away."""
 

@@ -1,0 +1,315 @@
+"""Whatever is sent, the answer is an error of CONTRACT section 11, and never a 500."""
+
+import base64
+import json
+import time
+from datetime import timedelta
+
+import jwt
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from identity.permissions import ALL_CODES
+from identity.tokens import RefreshToken, mint
+from leads.models import Lead
+from tenants.models import Tenant
+from tests.conftest import STAFF_ID, Caller, assert_error
+from tests.make import make_contact, make_invoice, make_lead, make_tenant, make_user, sign_up_body
+
+pytestmark = pytest.mark.django_db
+NOBODY = "7c1f3b52-9a41-4f3e-8a55-0d8f1f6f2a10"
+CONTACT = {"firstName": "Ada", "lastName": "L", "email": "ada@acme.example", "isPrimary": True}
+TENANT = {"name": "Acme", "key": "acme", "domains": ["acme.example"], "contact": CONTACT}
+PLACES = ["/leads", "/tenants", "/contacts", "/invoices", "/tenant-configs", "/auth/token", f"/leads/{NOBODY}/tenants"]
+
+
+@pytest.mark.parametrize("path", PLACES)
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b"\xff\xfe", "application/json", 400),
+        (b'{"a": NaN}', "application/json", 400),
+        (b'{"a": Infinity}', "application/json", 400),
+        (b'{"a": 1e400}', "application/json", 400),
+        (b'{"a": ' + b"9" * 5000 + b"}", "application/json", 400),
+        (b"[" * 100_000 + b"]" * 100_000, "application/json", 400),
+        (b'{"a":' * 65 + b"1" + b"}" * 65, "application/json", 400),
+        (b"[]", "application/json", 422),
+        (b"null", "application/json", 422),
+        (b'"text"', "application/json", 422),
+        (b"7", "application/json", 422),
+        (b"", "application/json", 422),
+        (b"", "", 422),
+        (b'{"\\u0000": 1}', "application/json", 422),
+        (b'{"firstName": "\\ud800"}', "application/json", 422),
+        (b'{"unknown": 1}', "application/json", 422),
+        (b"a=1", "application/x-www-form-urlencoded", 415),
+        (b"{}", "text/plain", 415),
+        (b"{}", "", 415),
+        (b"{}", "multipart/form-data; boundary=x", 415),
+        (b" " * (10 * 1024 * 1024), "application/json", 413),
+    ],
+)
+def test_a_body_that_is_none_is_refused(caller_with, path, body, content_type, status):
+    caller = caller_with(*ALL_CODES, subject=NOBODY)
+    assert_error(caller.request("POST", path, body, content_type=content_type), status)
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "code"),
+    [
+        ({"firstName": "x" * 101}, "/firstName", "maxLength"),
+        ({"firstName": ""}, "/firstName", "minLength"),
+        ({"firstName": "  "}, "/firstName", "minLength"),
+        ({"firstName": None}, "/firstName", "type"),
+        ({"firstName": 7}, "/firstName", "invalid"),
+        ({"firstName": ["x"]}, "/firstName", "invalid"),
+        ({"firstName": "a\r\nBcc: x@y.z"}, "/firstName", "pattern"),
+        ({"firstName": "a\u0000b"}, "/firstName", "unstorable"),
+        ({"firstName": "\ud83d"}, "/firstName", "unstorable"),
+        ({"email": "a@b.example\r\nBcc: c@d.example"}, "/email", "invalid"),
+        ({"email": "nobody"}, "/email", "invalid"),
+        ({"email": "a" * 90 + "@acme.example"}, "/email", "maxLength"),
+        ({"address": "x"}, "/address", "invalid"),
+        ({"address": {"country": "x" * 26}}, "/address/country", "maxLength"),
+        ({"address": {"planet": "x"}}, "/address/planet", "additionalProperties"),
+        ({"id": NOBODY}, "/id", "additionalProperties"),
+        ({"isValidated": True}, "/isValidated", "additionalProperties"),
+    ],
+)
+def test_a_sign_up_with_a_bad_field_names_it_and_stores_nothing(anyone, change, path, code):
+    (detail,) = assert_error(anyone.post("/leads", sign_up_body(**change)), 422, code="validation_failed")["details"]
+    assert (detail["path"], detail["code"]) == (path, code)
+    assert not Lead.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"key": "ACME"}, "/key"),
+        ({"key": "a" * 11}, "/key"),
+        ({"key": "a-b"}, "/key"),
+        ({"key": "acme\n"}, None),
+        ({"domains": ["acme.example", "ACME.example"]}, "/domains"),
+        ({"domains": ["acme.example", "no host"]}, "/domains"),
+        ({"domains": ["acme.example", "-x.example"]}, "/domains"),
+        ({"domains": "acme.example"}, "/domains"),
+        ({"domains": ["acme.example", 7]}, "/domains/1"),
+        ({"domains": [f"a{n}.example" for n in range(101)]}, "/domains"),
+        ({"contact": None}, "/contact"),
+        ({"contact": {**CONTACT, "isPrimary": "yes"}}, "/contact/isPrimary"),
+        ({"contact": {**CONTACT, "tenantId": NOBODY}}, "/contact/tenantId"),
+        ({"status": 0}, "/status"),
+        ({"leadId": NOBODY}, "/leadId"),
+    ],
+)
+def test_a_tenant_with_a_bad_field_is_refused_by_its_name(staff, change, path):
+    answer = staff.post("/tenants", {**TENANT, **change})
+    if path is None:  # white space around a text is no part of it
+        assert answer.json()["key"] == "acme"
+        return
+    assert path in [detail["path"] for detail in assert_error(answer, 422)["details"]]
+    assert not Tenant.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"amount": -1}, {"amount": "NaN"}, {"amount": 10**12}, {"amount": 1.23456}, {"amount": True}, {"amount": None},
+        {"currencyCode": "eur"}, {"currencyCode": "EURO"}, {"status": 9}, {"status": "LOST"}, {"status": True},
+        {"startDate": "soon"}, {"startDate": "2026-02-30T00:00:00Z"}, {"dueDate": 7}, {"endDate": "2020-01-01T00:00:00Z"},
+        {"startDate": "0001-01-01T00:00:00+14:00"}, {"tenantId": NOBODY}, {"tenantId": "x"}, {"tenantId": 7},
+        {"invoiceFile": "/etc/passwd"}, {"createdBy": NOBODY}, {"deleted": True},
+    ],
+    ids=json.dumps,
+)  # fmt: skip
+def test_an_invoice_with_a_bad_field_is_refused(staff, change):
+    body = {
+        "startDate": "2026-01-01T00:00:00Z", "endDate": "2026-02-01T00:00:00Z", "dueDate": "2026-01-15T00:00:00Z",
+        "amount": 1, "currencyCode": "EUR", "tenantId": str(make_tenant().id),
+    }  # fmt: skip
+    assert staff.post("/invoices", body).status_code == 200
+    assert_error(staff.post("/invoices", {**body, **change}), 422)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"status": 0}, {"leadId": NOBODY}, {"id": NOBODY}, {"createdBy": NOBODY}, {"createdOn": "2020-01-01T00:00:00Z"},
+     {"deleted": True}, {"addressId": NOBODY}],
+    ids=json.dumps,
+)  # fmt: skip
+def test_what_is_not_the_callers_to_write_is_refused_unless_it_is_what_stands(staff, change):
+    tenant = make_tenant()
+    path = f"/tenants/{tenant.id}"
+    details = assert_error(staff.patch(path, {"name": "New", **change}), 422)["details"]
+    assert details[0]["code"] == "readOnly"
+    assert_error(staff.patch('/tenants?where={"status":1}', change), 422)
+    whole = staff.get(path).json()
+    assert staff.put(path, {**whole, "name": "New"}).status_code == 204
+    tenant.refresh_from_db()
+    assert (tenant.name, tenant.status, tenant.deleted) == ("New", 1, False)
+
+
+@pytest.mark.parametrize("id", ["x", "7", "%00", "7c1f3b52", NOBODY + "0", "..%2f..", "null"])
+def test_an_id_that_is_none_is_not_found(staff, id):
+    for path in (f"/tenants/{id}", f"/contacts/{id}", f"/leads/{id}", f"/invoices/{id}"):
+        assert_error(staff.get(path), 404)
+    assert_error(staff.post(f"/tenants/{id}/provision", {}), 404)
+
+
+BAD_QUERIES = [
+    {"filter": "{"}, {"filter": "[]"}, {"filter": "7"}, {"filter": '{"where": 7}'}, {"filter": "[" * 5000},
+    {"filter": '{"where":' * 70 + "1" + "}" * 70}, {"filter": {"limit": 0}}, {"filter": {"limit": "x"}},
+    {"filter": {"limit": 1.5}}, {"filter": {"limit": True}}, {"filter": {"offset": -1}}, {"filter": {"skip": 10**30}},
+    {"filter": {"skip": 2**63}}, {"filter": {"order": 7}}, {"filter": {"order": "name SIDEWAYS"}},
+    {"filter": {"order": "password"}}, {"filter": {"order": ["name; drop table tenants"]}}, {"filter": {"fields": ["nope"]}},
+    {"filter": {"fields": 7}}, {"filter": {"fields": {"name": 7}}}, {"filter": {"include": ["runs"]}},
+    {"filter": {"include": [{"relation": "contacts", "scope": {"where": {"nope": 1}}}]}}, {"filter": {"include": 7}},
+    {"filter": {"include": [{"relation": "contacts", "extra": 1}]}}, {"filter": {"nope": 1}},
+    {"filter": {"where": {"nope": 1}}}, {"filter": {"where": {"lead__email": "x"}}}, {"filter": {"where": {"domains": "x"}}},
+    {"filter": {"where": {"name": {"regexp": "x"}}}}, {"filter": {"where": {"name": {}}}}, {"filter": {"where": {"name": []}}},
+    {"filter": {"where": {"name": "\u0000"}}}, {"filter": '{"where":{"name":"\\ud800"}}'},
+    {"filter": {"where": {"name": {"like": "x\\"}}}}, {"filter": {"where": {"status": {"like": "0"}}}},
+    {"filter": {"where": {"status": "GONE"}}}, {"filter": {"where": {"status": 10**30}}}, {"filter": {"where": {"status": 1e308}}},
+    {"filter": {"where": {"status": True}}}, {"filter": {"where": {"id": "x"}}}, {"filter": {"where": {"id": 7}}},
+    {"filter": {"where": {"createdOn": "soon"}}}, {"filter": {"where": {"createdOn": 7}}},
+    {"filter": {"where": {"createdOn": {"gt": "0001-01-01T00:00:00+14:00"}}}},
+    {"filter": {"where": {"createdOn": {"gt": "9999-12-31T23:59:59-14:00"}}}},
+    {"filter": {"where": {"createdOn": {"between": ["2026-01-01T00:00:00Z"]}}}}, {"filter": {"where": {"name": {"inq": "x"}}}},
+    {"filter": {"where": {"name": {"gt": None}}}}, {"filter": {"where": {"name": {"exists": 7}}}},
+    {"filter": {"where": {"deleted": "perhaps"}}}, {"filter": {"where": {"and": {}}}}, {"filter": {"where": {"or": []}}},
+    {"filter": {"where": {"or": [7]}}}, {"filter": {"where": {"key": {"$ne": 1}}}}, {"filter[where]": "x"}, {"filter[": "x"},
+    {"filter[where][status]x": "0"}, {"filter[where][a][b]": "1", "filter[where][a]": "2"}, {"limit": "0"}, {"limit": "x"},
+    {"offset": "-1"}, {"ordering": "nope"}, {"nope": "1"}, {"status": "x"}, {"name": "\u0000"}, {"search": "\u0000"},
+    {"access_token": "x"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("query", BAD_QUERIES, ids=lambda query: json.dumps(query)[:60])
+def test_a_query_that_is_none_is_a_bad_request(staff, query):
+    assert_error(staff.get("/tenants", **query), 400)
+
+
+def test_a_bulk_change_needs_a_condition_that_says_something(staff):
+    tenant = make_tenant(name="Old")
+    for query in ("", "?where=", "?where={}", "?_=1"):
+        assert_error(staff.patch(f"/tenants{query}", {"name": "New"}), 400)
+    for query in ('?where={"nope":1}', '?where={"and":[]}', "?where=x", "?limit=1"):
+        assert_error(staff.patch(f"/tenants{query}", {"name": "New"}), 400)
+    assert_error(staff.patch('/tenants?where={"name":"Old"}', {"name": "x" * 101}), 422)
+    tenant.refresh_from_db()
+    assert tenant.name == "Old"
+    assert staff.patch('/tenants?where={"name":"Old"}', {"name": "New"}).json() == {"count": 1}
+
+
+def encoded(secret="a-secret-of-the-tests-that-is-long-enough", **claims) -> str:
+    usual = {"id": STAFF_ID, "userTenantId": "x", "permissions": ["10207"], "iss": "tests", "exp": time.time() + 60}
+    return jwt.encode({name: value for name, value in {**usual, **claims}.items() if value is not None}, secret)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        lambda: "x",
+        lambda: "a.b.c",
+        lambda: "é",
+        lambda: base64.urlsafe_b64encode(b"[" * 6000).decode().rstrip("=") + ".e30.x",
+        lambda: encoded(exp=1),
+        lambda: encoded(exp=None),
+        lambda: encoded(exp="soon"),
+        lambda: encoded(iss="others"),
+        lambda: encoded(iss=None),
+        lambda: encoded(secret="another-secret-that-is-long-enough-too"),
+        lambda: jwt.encode({"id": STAFF_ID, "iss": "tests", "exp": time.time() + 60}, None, algorithm="none"),
+        lambda: encoded(permissions="10207"),
+        lambda: encoded(permissions=[["10207"]]),
+        lambda: encoded(permissions={"a": 1}),
+        lambda: encoded(leadId="x"),
+        lambda: encoded(leadId=7),
+        lambda: encoded(id=None),
+        lambda: encoded(id=[]),
+        lambda: encoded(token_type="refresh"),
+        lambda: str(RefreshToken.for_user(make_user())),
+    ],
+)
+def test_a_token_that_is_none_is_unauthorized(token):
+    answer = Caller(token()).get("/tenants")
+    assert_error(answer, 401)
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_a_token_minted_elsewhere_is_accepted_also_with_an_id_that_is_no_uuid():
+    assert Caller(encoded()).get("/tenants").status_code == 200
+    foreign = Caller(encoded(id="auth0|7", permissions=["10208"]))
+    answer = foreign.post("/contacts", {**CONTACT, "tenantId": str(make_tenant().id)})
+    assert answer.status_code == 200
+    assert answer.json()["createdBy"] is None
+
+
+def test_a_token_in_the_url_is_refused(anyone):
+    assert_error(anyone.get("/tenants", access_token=encoded()), 401)
+
+
+def test_the_limit_comes_before_the_token_and_the_method_before_both(anyone, settings):
+    settings.PUBLIC_API_MAX_ATTEMPTS = 1
+    path = f"/leads/{NOBODY}/tenants"
+    assert [anyone.post(path, {}).status_code for _ in range(2)] == [401, 429]
+    assert_error(anyone.get(path), 405)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=12,
+)
+FIELDS = st.sampled_from(
+    ["firstName", "lastName", "companyName", "email", "address", "name", "key", "domains", "contact", "amount", "status",
+     "startDate", "endDate", "dueDate", "currencyCode", "tenantId", "configKey", "configValue", "isPrimary", "type", "id",
+     "initiatorId", "data", "plan"]
+)  # fmt: skip
+OPERATORS = st.sampled_from(["eq", "neq", "gt", "lte", "inq", "nin", "between", "like", "nilike", "exists", "x"])
+PROPERTIES = st.sampled_from(["name", "status", "id", "createdOn", "deleted", "leadId", "key", "and", "or", "x"])
+MANY = settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@MANY
+@given(body=JSON | st.dictionaries(FIELDS, JSON, max_size=8), path=st.sampled_from([*PLACES, "/webhook"]))
+def test_no_body_is_a_defect(staff, body, path):
+    assert staff.post(path, body).status_code < 500
+
+
+@MANY
+@given(
+    where=st.dictionaries(PROPERTIES, JSON | st.dictionaries(OPERATORS, JSON, max_size=2), max_size=3),
+    rest=st.dictionaries(st.sampled_from(["limit", "offset", "skip", "order", "fields", "include"]), JSON, max_size=2),
+)
+def test_no_filter_is_a_defect(staff, where, rest):
+    assert staff.get("/tenants", filter={"where": where, **rest}).status_code < 500
+    assert staff.get("/tenants/count", where=where).status_code < 500
+
+
+@MANY
+@given(body=st.dictionaries(FIELDS, JSON, max_size=6))
+def test_no_change_is_a_defect(staff, body):
+    for path in (f"/contacts/{make_contact().id}", f"/invoices/{make_invoice().id}"):
+        assert staff.patch(path, body).status_code < 500
+        assert staff.put(path, body).status_code < 500
+
+
+def test_a_leads_token_minted_elsewhere_is_confined_too():
+    own, other = make_lead(), make_lead()
+    ours = jwt.decode(mint_like(own), options={"verify_signature": False})
+    assert "leadId" not in ours
+    caller = Caller(mint_like(own))
+    assert [lead["id"] for lead in caller.get("/leads").json()] == [str(own.id)]
+    assert_error(caller.get(f"/leads/{other.id}"), 404)
+
+
+def mint_like(lead) -> str:
+    from identity.permissions import LEAD_CODES
+
+    return mint(subject=lead.id, permissions=LEAD_CODES, lifetime=timedelta(minutes=1))
