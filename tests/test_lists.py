@@ -120,9 +120,7 @@ def test_order_has_several_properties_and_a_tie_break(staff):
     rows = staff.get("/tenants", filter={"order": ["name DESC", "key ASC"]}).json()
     assert [row["key"] for row in rows] == ["k1", "k3", "k5", "k0", "k2", "k4"]
     ties = staff.get("/tenants", filter={"order": "name"}).json()
-    assert [row["id"] for row in ties] == sorted((row["id"] for row in ties[:3])) + sorted(
-        row["id"] for row in ties[3:]
-    )
+    assert [row["id"] for row in ties] == sorted(row["id"] for row in ties[:3]) + sorted(row["id"] for row in ties[3:])
 
 
 def test_fields_choose_or_leave_out(staff, four):
