@@ -58,6 +58,15 @@ def read_where(query: QueryDict, serializer: Serializers, search_fields: tuple[s
     return where(_structured(query, "where"), serializer) & _plain_where(query, "where", serializer, search_fields)
 
 
+def read_page(query: QueryDict) -> tuple[int, int]:
+    """Limit and offset of a list that knows no other parameters."""
+    for name in query:
+        if name not in ("limit", "offset"):
+            raise BadRequest(f"There is no parameter {quoted(name)}.")
+    limit = _limit(query["limit"]) if "limit" in query else DEFAULT_LIMIT
+    return limit, _offset(query.get("offset", "0"), "offset")
+
+
 def apply(filter_: Filter, queryset: QuerySet, serializer: Serializers, principal) -> QuerySet:
     """`queryset` filtered and ordered, with the included relations, without limit and offset."""
     queryset = queryset.filter(filter_.where).order_by(*filter_.order)

@@ -16,7 +16,18 @@ from config.serializers import ModelSerializer, included_attribute
 READS = ("list", "retrieve")
 LIST_LIKE = ("list", "count", "bulk_update")
 CONFLICTING = frozenset(
-    {"create", "update", "partial_update", "bulk_update", "verify", "provision", "deprovision", "suspend", "resume"}
+    {
+        "create",
+        "update",
+        "partial_update",
+        "bulk_update",
+        "verify",
+        "provision",
+        "deprovision",
+        "suspend",
+        "resume",
+        "rotate_secret",
+    }
 )
 VERBS = {
     "list": ("find{0}s", "List {1}s"),

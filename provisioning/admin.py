@@ -28,7 +28,7 @@ class ProvisioningRunAdmin(RecordAdmin):
     list_display = ("tenant", "kind", "state", "tier", "isolation", "created_on", "expires_at", "reason")
     list_filter = ("state", "kind", "tier")
     list_select_related = ("tenant",)
-    exclude = ("secret", "context")
+    exclude = ("secret", "former_secret", "context")
     ordering = ("-created_on",)
 
 

@@ -20,6 +20,7 @@ TENANT_PROVISIONING_SUCCESS = "TENANT_PROVISIONING_SUCCESS"
 TENANT_PROVISIONING_FAILURE = "TENANT_PROVISIONING_FAILURE"
 TENANT_SUSPENDED = "TENANT_SUSPENDED"
 TENANT_RESUMED = "TENANT_RESUMED"
+TENANT_SECRET_ROTATED = "TENANT_SECRET_ROTATED"  # noqa: S105  (a name, no secret)
 TENANT_DEPROVISIONING = "TENANT_DEPROVISIONING"
 TENANT_DEPROVISIONED = "TENANT_DEPROVISIONED"
 TENANT_DEPROVISIONING_FAILURE = "TENANT_DEPROVISIONING_FAILURE"
@@ -35,6 +36,7 @@ ON_BUS = frozenset(
         TENANT_PROVISIONING,
         TENANT_PROVISIONING_SUCCESS,
         TENANT_PROVISIONING_FAILURE,
+        TENANT_SECRET_ROTATED,
         TENANT_SUSPENDED,
         TENANT_RESUMED,
         TENANT_DEPROVISIONING,
@@ -61,12 +63,13 @@ def record(
     subject: uuid.UUID,
     payload: dict[str, Any],
     run: ProvisioningRun | None = None,
+    actor: uuid.UUID | None = None,
     mails: Iterable[str] = (),
 ) -> Event:
     """Write an event with a delivery for each connector that takes it and for each mail. Needs a transaction."""
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("An event is written in the transaction of what it tells of.")
-    event = Event.objects.create(type=type, subject=subject, payload=payload, run=run)
+    event = Event.objects.create(type=type, subject=subject, payload=payload, run=run, actor=actor)
     destinations = [f"mail:{name}" for name in mails]
     if goes_on_bus(type):
         destinations += [f"bus:{name}" for name, connector in connectors.active().items() if connector.takes(type)]

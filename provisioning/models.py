@@ -47,6 +47,8 @@ class ProvisioningRun(models.Model):
     subscription = models.JSONField()
     former_status = models.PositiveSmallIntegerField(choices=TenantStatus)
     secret = EncryptedTextField(editable=False)
+    former_secret = EncryptedTextField(null=True, editable=False)
+    former_secret_expires_at = models.DateTimeField(null=True, editable=False)
     context = models.UUIDField(default=uuid.uuid4, editable=False)
     expires_at = models.DateTimeField()
     created_on = models.DateTimeField(default=timezone.now, editable=False)
@@ -79,6 +81,13 @@ class ProvisioningRun(models.Model):
         """Whether its secret still opens anything."""
         return self.state == self.State.OPEN and self.expires_at >= timezone.now()
 
+    @property
+    def valid_secrets(self) -> list[str]:
+        """What a callback may be signed with: the secret, and for a while after a rotation the one before."""
+        if self.former_secret is not None and self.former_secret_expires_at >= timezone.now():
+            return [self.secret, self.former_secret]
+        return [self.secret]
+
     def close(self, state: State, reason: str = "") -> None:
         self.state, self.reason, self.finished_on = state, reason[:500], timezone.now()
         self.save(update_fields=["state", "reason", "finished_on"])
@@ -95,6 +104,7 @@ class Event(models.Model):
     type = models.CharField(max_length=50)
     subject = models.UUIDField()
     occurred_on = models.DateTimeField(default=timezone.now, editable=False)
+    actor = models.UUIDField(null=True, blank=True, editable=False)
     payload = models.JSONField(default=dict)
     run = models.ForeignKey(ProvisioningRun, models.PROTECT, null=True, blank=True, related_name="events")
 
@@ -143,6 +153,7 @@ class Delivery(models.Model):
             ),
             models.Index(fields=["created_on"], name="deliveries_undelivered", condition=models.Q(state=0)),
             models.Index(fields=["state", "-id"], name="deliveries_by_state"),
+            models.Index(fields=["subject", "-id"], name="deliveries_of_subject"),
         ]
 
     def __str__(self):

@@ -20,46 +20,47 @@ def lead_already_registered(lead, **_):
 
 @receiver(lead_signals.lead_verified)
 def lead_verified(lead, **_):
-    events.record(events.LEAD_VERIFIED, subject=lead.id, payload=lead_payload(lead))
+    events.record(events.LEAD_VERIFIED, subject=lead.id, payload=lead_payload(lead), actor=lead.id)
 
 
 @receiver(tenant_signals.tenant_created)
-def tenant_created(tenant, **_):
-    events.record(events.TENANT_CREATED, subject=tenant.id, payload=tenant_payload(tenant))
+def tenant_created(tenant, actor, **_):
+    events.record(events.TENANT_CREATED, subject=tenant.id, payload=tenant_payload(tenant), actor=actor)
 
 
 @receiver(tenant_signals.tenant_provisioned)
-def tenant_provisioned(tenant, app_plane_url, **_):
+def tenant_provisioned(tenant, app_plane_url, actor, **_):
     events.record(
         events.TENANT_PROVISIONING_SUCCESS,
         subject=tenant.id,
         payload={**tenant_payload(tenant), "appPlaneUrl": app_plane_url},
+        actor=actor,
         mails=["tenant_welcome"],
     )
 
 
 @receiver(tenant_signals.tenant_provisioning_failed)
-def tenant_provisioning_failed(tenant, reason, **_):
+def tenant_provisioning_failed(tenant, reason, actor, **_):
     payload = {**tenant_payload(tenant), "reason": reason}
-    events.record(events.TENANT_PROVISIONING_FAILURE, subject=tenant.id, payload=payload)
+    events.record(events.TENANT_PROVISIONING_FAILURE, subject=tenant.id, payload=payload, actor=actor)
 
 
 @receiver(tenant_signals.tenant_suspended)
-def tenant_suspended(tenant, **_):
-    events.record(events.TENANT_SUSPENDED, subject=tenant.id, payload=tenant_payload(tenant))
+def tenant_suspended(tenant, actor, **_):
+    events.record(events.TENANT_SUSPENDED, subject=tenant.id, payload=tenant_payload(tenant), actor=actor)
 
 
 @receiver(tenant_signals.tenant_resumed)
-def tenant_resumed(tenant, **_):
-    events.record(events.TENANT_RESUMED, subject=tenant.id, payload=tenant_payload(tenant))
+def tenant_resumed(tenant, actor, **_):
+    events.record(events.TENANT_RESUMED, subject=tenant.id, payload=tenant_payload(tenant), actor=actor)
 
 
 @receiver(tenant_signals.tenant_deprovisioned)
-def tenant_deprovisioned(tenant, **_):
-    events.record(events.TENANT_DEPROVISIONED, subject=tenant.id, payload=tenant_payload(tenant))
+def tenant_deprovisioned(tenant, actor, **_):
+    events.record(events.TENANT_DEPROVISIONED, subject=tenant.id, payload=tenant_payload(tenant), actor=actor)
 
 
 @receiver(tenant_signals.tenant_deprovisioning_failed)
-def tenant_deprovisioning_failed(tenant, reason, **_):
+def tenant_deprovisioning_failed(tenant, reason, actor, **_):
     payload = {**tenant_payload(tenant), "reason": reason}
-    events.record(events.TENANT_DEPROVISIONING_FAILURE, subject=tenant.id, payload=payload)
+    events.record(events.TENANT_DEPROVISIONING_FAILURE, subject=tenant.id, payload=payload, actor=actor)

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from config.errors import Conflict
 from provisioning import events
 from provisioning.messages import run_payload, tenant_payload
 from provisioning.models import ProvisioningRun
@@ -59,7 +60,24 @@ def _begin(run: ProvisioningRun, tenant: Tenant, actor: uuid.UUID | None, type: 
     run.secret = secrets.token_hex(32)
     run.expires_at = timezone.now() + settings.WEBHOOK_SECRET_EXPIRY
     run.save(force_insert=True)
-    events.record(type, subject=tenant.id, payload={**tenant_payload(tenant), **run_payload(run)}, run=run)
+    events.record(type, subject=tenant.id, payload={**tenant_payload(tenant), **run_payload(run)}, run=run, actor=actor)
+
+
+@transaction.atomic
+def rotate_secret(*, tenant_id: uuid.UUID, actor: uuid.UUID | None) -> None:
+    """Give the tenant's open run a fresh secret; the former one holds for WEBHOOK_SECRET_OVERLAP more.
+
+    The provisioner learns it by the event TENANT_SECRET_ROTATED. Raises NotFound, and Conflict without an open run.
+    """
+    tenant = lifecycle.locked(tenant_id)
+    run = tenant.runs.filter(state=ProvisioningRun.State.OPEN).first()
+    if run is None:
+        raise Conflict("The tenant is not being provisioned or deprovisioned: there is no secret.", code="no_open_run")
+    run.former_secret, run.secret = run.secret, secrets.token_hex(32)
+    run.former_secret_expires_at = timezone.now() + settings.WEBHOOK_SECRET_OVERLAP
+    run.save(update_fields=["secret", "former_secret", "former_secret_expires_at"])
+    payload = {**tenant_payload(tenant), **run_payload(run)}
+    events.record(events.TENANT_SECRET_ROTATED, subject=tenant.id, payload=payload, run=run, actor=actor)
 
 
 @transaction.atomic

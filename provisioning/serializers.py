@@ -10,6 +10,16 @@ TIERS = ("BASIC", "STANDARD", "PREMIUM")
 SUBSCRIPTION_STATUSES = ("PENDING", "ACTIVE", "INACTIVE", "CANCELLED", "EXPIRED")
 
 
+class TimelineEntrySerializer(Serializer):
+    time = serializers.DateTimeField()
+    kind = serializers.ChoiceField(choices=["event", "mail", "publication", "callback", "refused"])
+    name = serializers.CharField(help_text="The event's type, the mail's name, the connector, or why it was refused.")
+    outcome = serializers.CharField(allow_null=True)
+    reason = serializers.CharField(allow_null=True)
+    actor = serializers.UUIDField(allow_null=True)
+    attempts = serializers.IntegerField(allow_null=True)
+
+
 class PlanField(serializers.JSONField):
     """A plan: any object with a tier, which is kept in upper case."""
 

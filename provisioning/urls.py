@@ -7,4 +7,10 @@ urlpatterns = [
     path(
         "tenants/<id:id>/deprovision", ProvisioningViewSet.as_view({"post": "deprovision"}), name="tenant-deprovision"
     ),
+    path(
+        "tenants/<id:id>/rotate-secret",
+        ProvisioningViewSet.as_view({"post": "rotate_secret"}),
+        name="tenant-rotate-secret",
+    ),
+    path("tenants/<id:id>/timeline", ProvisioningViewSet.as_view({"get": "timeline"}), name="tenant-timeline"),
 ]

@@ -2,22 +2,30 @@
 
 from typing import Any, ClassVar
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.response import Response
 
 from config.api import ApiViewSet
+from config.filters import read_page
 from config.schema import model_schema
 from identity import permissions as codes
-from provisioning.requests import request_deprovisioning, request_provisioning
-from provisioning.serializers import SubscriptionSerializer
+from provisioning.requests import request_deprovisioning, request_provisioning, rotate_secret
+from provisioning.serializers import SubscriptionSerializer, TimelineEntrySerializer
+from provisioning.timeline import timeline_of
 from tenants.serializers import TenantSerializer
 
 
 @model_schema("Tenant", "Tenants")
 class ProvisioningViewSet(ApiViewSet):
     serializer_class = TenantSerializer
-    permission_codes: ClassVar = {"provision": (codes.PROVISION_TENANT,), "deprovision": (codes.DELETE_TENANT,)}
+    permission_codes: ClassVar = {
+        "provision": (codes.PROVISION_TENANT,),
+        "deprovision": (codes.DELETE_TENANT,),
+        "rotate_secret": (codes.PROVISION_TENANT,),
+        "timeline": (codes.VIEW_TENANT,),
+    }
+    lead_actions = frozenset({"timeline"})
 
     @extend_schema(
         operation_id="provisionTenant",
@@ -37,6 +45,26 @@ class ProvisioningViewSet(ApiViewSet):
         """ACTIVE, INACTIVE or PROVISIONFAILED → DEPROVISIONING; an event with a fresh secret leaves."""
         request_deprovisioning(tenant_id=self.found(id=id).id, actor=request.user.actor_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(
+        operation_id="rotateTenantSecret", summary="Rotate the run's secret", request=None, responses={204: None}
+    )
+    def rotate_secret(self, request, id):
+        """A fresh secret for the open run leaves as an event; the former one holds for a while beside it."""
+        rotate_secret(tenant_id=self.found(id=id).id, actor=request.user.actor_id)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(
+        operation_id="getTenantTimeline",
+        summary="What happened, when, by whom, with what answer",
+        parameters=[OpenApiParameter("limit", int), OpenApiParameter("offset", int)],
+        responses={200: TimelineEntrySerializer(many=True)},
+    )
+    def timeline(self, request, id):
+        """The newest first: status moves, mails, publications with their attempts, callbacks received or refused."""
+        limit, offset = read_page(request.query_params)
+        entries = timeline_of(self.found(id=id), limit=limit, offset=offset)
+        return Response(TimelineEntrySerializer(entries, many=True).data)
 
 
 def _on_the_wire(subscription: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 from django.contrib import admin
 
 from provisioning.admin import RecordAdmin
-from webhooks.models import ReceivedCall
+from webhooks.models import ReceivedCall, RefusedCall
 
 
 @admin.register(ReceivedCall)
@@ -9,3 +9,10 @@ class ReceivedCallAdmin(RecordAdmin):
     list_display = ("run", "received_on", "answered_on")
     list_select_related = ("run",)
     ordering = ("-received_on",)
+
+
+@admin.register(RefusedCall)
+class RefusedCallAdmin(RecordAdmin):
+    list_display = ("tenant", "minute", "reason")
+    list_select_related = ("tenant",)
+    ordering = ("-minute",)

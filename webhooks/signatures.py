@@ -1,19 +1,31 @@
-"""Whether a call comes from who was given a run's secret (CONTRACT section 6). All trouble is one answer: 401."""
+"""Whether a call comes from who was given a run's secret (CONTRACT section 6). All trouble is one answer: 401.
+
+Two schemes are known: the reference's (`x-signature`, `x-timestamp`) and that of Standard Webhooks
+(https://www.standardwebhooks.com), whose library takes the run's secret as it is. After a rotation the former secret
+holds for a while beside the new one.
+"""
 
 import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed
+from standardwebhooks import Webhook
 
 from config.parsing import load_json
 from config.signing import is_fresh, matches, users_signature, webhook_signature
 from provisioning.models import ProvisioningRun
+from webhooks.models import RefusedCall
 
 NOBODY = ProvisioningRun(secret="0" * 64)
 RECENT_RUNS = 2
 """How far back a sender may repeat itself: the tenant's present run, and the one before it."""
+
+Expected = Callable[[ProvisioningRun, str], str]
+"""The signature that a call should have, by the run and one of its secrets."""
 
 
 class BadSignature(AuthenticationFailed):
@@ -26,50 +38,59 @@ class RunOver(BadSignature):
     default_code = "run_over"
 
 
-def _headers(request: HttpRequest) -> tuple[str, str]:
-    """Signature and timestamp of a call that is fresh. Costs no query."""
-    signature, timestamp = request.headers.get("x-signature", ""), request.headers.get("x-timestamp", "")
-    if not signature or not is_fresh(timestamp, now=timezone.now(), tolerance=settings.WEBHOOK_TIMESTAMP_TOLERANCE):
-        raise BadSignature
-    return signature, timestamp
-
-
-def _candidates(tenant_id: object) -> list[ProvisioningRun]:
-    """The tenant's recent runs; of an unknown tenant one that nobody holds the secret of, so that it takes as long."""
-    try:
-        wanted = uuid.UUID(tenant_id) if isinstance(tenant_id, str) else None
-    except ValueError:
-        wanted = None
-    runs = ProvisioningRun.objects.filter(tenant_id=wanted).order_by("-created_on")[:RECENT_RUNS] if wanted else []
-    return list(runs) or [NOBODY]
-
-
 def run_behind_webhook(request: HttpRequest) -> tuple[ProvisioningRun, dict]:
     """The run whose secret signed a call of /webhook, and the body. Raises BadSignature, ParseError."""
-    signature, timestamp = _headers(request)
+    given, timestamp = _headers(request)
+
+    def expected(run: ProvisioningRun, secret: str) -> str:
+        return webhook_signature(secret=secret, body=request.body, context=str(run.context), timestamp=timestamp)
+
     body = _object(request)
-    runs = [
-        run
-        for run in _candidates(body.get("initiatorId"))
-        if matches(
-            webhook_signature(secret=run.secret, body=request.body, context=str(run.context), timestamp=timestamp),
-            signature,
-        )
-    ]
-    return _the_one(runs), body
+    return _signer(request, body.get("initiatorId"), given, expected), body
 
 
 def run_behind_users_call(request: HttpRequest) -> tuple[ProvisioningRun, dict]:
     """The run whose secret signed a call of /manage/users, and the body. Raises BadSignature, ParseError."""
-    signature, timestamp = _headers(request)
+    given, timestamp = _headers(request)
+
+    def expected(run: ProvisioningRun, secret: str) -> str:
+        return users_signature(secret=secret, body=request.body, timestamp=timestamp)
+
     body = _object(request)
     tenant = body.get("tenant")
-    runs = [
-        run
-        for run in _candidates(tenant.get("id") if isinstance(tenant, dict) else None)
-        if matches(users_signature(secret=run.secret, body=request.body, timestamp=timestamp), signature)
-    ]
-    return _the_one(runs), body
+    return _signer(request, tenant.get("id") if isinstance(tenant, dict) else None, given, expected), body
+
+
+def must_be_live(run: ProvisioningRun) -> None:
+    """Raises RunOver when the run is over or expired: a secret that is worthless is no signature."""
+    if not run.is_live:
+        RefusedCall.record(run.tenant_id, RunOver.default_code)
+        raise RunOver
+
+
+def _headers(request: HttpRequest) -> tuple[list[str], str]:
+    """The signatures given, and the timestamp, of a call that is fresh. Costs no query."""
+    if _is_standard(request):
+        given = request.headers["webhook-signature"].split()
+        timestamp = request.headers.get("webhook-timestamp", "")
+        fresh = is_fresh(f"{timestamp}000", now=timezone.now(), tolerance=settings.WEBHOOK_TIMESTAMP_TOLERANCE)
+        fresh = fresh and bool(request.headers.get("webhook-id"))
+    else:
+        given = [request.headers.get("x-signature", "")]
+        timestamp = request.headers.get("x-timestamp", "")
+        fresh = is_fresh(timestamp, now=timezone.now(), tolerance=settings.WEBHOOK_TIMESTAMP_TOLERANCE)
+    if not fresh or not any(given):
+        raise BadSignature
+    return given, timestamp
+
+
+def _is_standard(request: HttpRequest) -> bool:
+    return "x-signature" not in request.headers and "webhook-signature" in request.headers
+
+
+def _standard_signature(request: HttpRequest, secret: str) -> str:
+    moment = datetime.fromtimestamp(int(request.headers["webhook-timestamp"]), UTC)
+    return Webhook(secret).sign(request.headers["webhook-id"], moment, request.body.decode())
 
 
 def _object(request: HttpRequest) -> dict:
@@ -82,7 +103,22 @@ def _object(request: HttpRequest) -> dict:
     return body
 
 
-def _the_one(runs: list[ProvisioningRun]) -> ProvisioningRun:
-    if not runs or runs[0] is NOBODY:
-        raise BadSignature
-    return runs[0]
+def _signer(request: HttpRequest, tenant_id: object, given: list[str], expected: Expected) -> ProvisioningRun:
+    """The one of the tenant's recent runs whose secret signed the call."""
+    runs = _recent_runs(tenant_id)
+    for run in runs or [NOBODY]:  # for an unknown tenant as much is computed, so that it takes as long
+        for secret in run.valid_secrets:
+            wanted = _standard_signature(request, secret) if _is_standard(request) else expected(run, secret)
+            if any(matches(wanted, each) for each in given) and run is not NOBODY:
+                return run
+    if runs:
+        RefusedCall.record(runs[0].tenant_id, BadSignature.default_code)
+    raise BadSignature
+
+
+def _recent_runs(tenant_id: object) -> list[ProvisioningRun]:
+    try:
+        wanted = uuid.UUID(tenant_id) if isinstance(tenant_id, str) else None
+    except ValueError:
+        return []
+    return list(ProvisioningRun.objects.filter(tenant_id=wanted).order_by("-created_on")[:RECENT_RUNS])

@@ -14,7 +14,7 @@ from identity import providers
 from webhooks import handlers
 from webhooks.receiving import is_repeated, receive
 from webhooks.serializers import AuthIdSerializer, CallbackSerializer, UsersCallSerializer
-from webhooks.signatures import RunOver, run_behind_users_call, run_behind_webhook
+from webhooks.signatures import must_be_live, run_behind_users_call, run_behind_webhook
 
 
 class SignedView(ApiView):
@@ -46,8 +46,7 @@ class WebhookView(SignedView):
         run, body = run_behind_webhook(request._request)
         raw = request._request.body
         if not is_repeated(run, raw):
-            if not run.is_live:
-                raise RunOver
+            must_be_live(run)
             report = self.checked(CallbackSerializer, body)
             handler = handlers.active().get(report["type"])
             if handler is None:
@@ -68,8 +67,7 @@ class UsersView(SignedView):
     def post(self, request):
         """Signed with the run's secret. Possible while the run is open."""
         run, body = run_behind_users_call(request._request)
-        if not run.is_live:
-            raise RunOver
+        must_be_live(run)
         call = self.checked(UsersCallSerializer, body)
         provider = providers.get(call["tenant"]["identity_provider"])
         auth_id = provider.set_up(tenant=run.tenant, tier=run.tier)

@@ -1,0 +1,162 @@
+"""A tenant's timeline; the rotation of a run's secret; callbacks signed after Standard Webhooks."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+from standardwebhooks import Webhook
+
+from provisioning.connectors.base import PublishError
+from provisioning.models import ProvisioningRun
+from tenants.models import TenantStatus
+from tests.conftest import Caller, assert_error, call_back, report, signed
+from tests.make import SUBSCRIPTION, make_contact, make_lead, make_run, make_tenant, sign_up_body
+from webhooks.models import RefusedCall
+
+pytestmark = pytest.mark.django_db
+
+
+def standard(secret: str, body: bytes, *, id: str = "msg_1", moment: datetime | None = None) -> dict[str, str]:
+    """The headers that the Standard Webhooks library makes with the secret as the event carries it."""
+    moment = moment or datetime.now(UTC)
+    return {
+        "webhook-id": id,
+        "webhook-timestamp": str(int(moment.timestamp())),
+        "webhook-signature": Webhook(secret).sign(id, moment, body.decode()),
+    }
+
+
+class TestStandardWebhooks:
+    def test_are_accepted_with_the_secret_of_the_event(self):
+        run = make_run()
+        body = report(run)
+        headers = standard(run.secret, body)
+        headers["webhook-signature"] = f"v1a,ignored v1,{'A' * 43}= {headers['webhook-signature']}"
+        assert call_back(run, body, **headers).status_code == 204
+        run.tenant.refresh_from_db()
+        assert run.tenant.status == TenantStatus.ACTIVE
+
+    @pytest.mark.parametrize("seconds", [-25, 25])
+    def test_that_are_stale_or_of_the_future_are_refused(self, seconds):
+        run = make_run()
+        body = report(run)
+        moment = datetime.now(UTC) + timedelta(seconds=seconds)
+        assert_error(call_back(run, body, **standard(run.secret, body, moment=moment)), 401)
+
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            {"webhook-id": "msg_2"},
+            {"webhook-id": ""},
+            {"webhook-timestamp": "soon"},
+            {"webhook-signature": "v1,"},
+            {"webhook-signature": "v1,AAAA"},
+            {"webhook-signature": ""},
+        ],
+        ids=str,
+    )
+    def test_that_are_spoiled_are_refused(self, spoil):
+        run = make_run()
+        body = report(run)
+        assert_error(call_back(run, body, **(standard(run.secret, body) | spoil)), 401)
+
+
+class TestRotation:
+    def test_gives_a_fresh_secret_while_the_former_holds_for_a_while(self, staff, relayed):
+        run = make_run()
+        former = make_run().secret  # another run's, to be refused
+        before = run.secret
+        assert staff.post(f"/tenants/{run.tenant_id}/rotate-secret").status_code == 204
+        rotated = next(message for message in relayed() if message["type"] == "TENANT_SECRET_ROTATED")
+        run.refresh_from_db()
+        assert rotated["secret"] == run.secret != before
+        assert former not in run.valid_secrets
+        body = report(run)
+        run.secret = before
+        assert call_back(run, body, **signed(run, body)).status_code == 204
+
+    def test_ends_the_former_secret_after_the_overlap(self, staff):
+        run = make_run()
+        body = report(run)
+        staff.post(f"/tenants/{run.tenant_id}/rotate-secret")
+        ProvisioningRun.objects.update(former_secret_expires_at=timezone.now() - timedelta(seconds=1))
+        assert_error(call_back(run, body, **signed(run, body)), 401)
+        run.refresh_from_db()
+        assert call_back(run, body, **signed(run, body)).status_code == 204
+
+    def test_needs_an_open_run(self, staff):
+        assert_error(staff.post(f"/tenants/{make_tenant().id}/rotate-secret"), 409, code="no_open_run")
+
+
+class TestATimeline:
+    def story(self, caller, tenant_id) -> list[tuple]:
+        answer = caller.get(f"/tenants/{tenant_id}/timeline")
+        assert answer.status_code == 200, answer.content
+        return [(entry["kind"], entry["name"], entry["outcome"]) for entry in answer.json()]
+
+    def test_tells_the_journey_with_its_mails_attempts_callbacks_and_refusals(self, staff, bus, relayed):
+        tenant = make_tenant(lead=make_lead())
+        make_contact(tenant, is_primary=True)
+        staff.post(f"/tenants/{tenant.id}/provision", SUBSCRIPTION)
+        bus.failures = [PublishError("out of order", permanent=True)]
+        relayed()
+        run = tenant.runs.get()
+        body = report(run, status=0)
+        for _ in range(3):
+            call_back(run, body, **{**signed(run, body), "x-signature": "00"})
+        call_back(run, body)
+        relayed()
+        story = self.story(staff, tenant.id)
+        assert sorted(story) == sorted(
+            [
+                ("event", "TENANT_PROVISIONING", None),
+                ("publication", "memory", "dead"),
+                ("refused", "bad_signature", "401"),
+                ("callback", "provision", "accepted"),
+                ("event", "TENANT_PROVISIONING_FAILURE", None),
+                ("publication", "memory", "delivered"),
+            ]
+        )
+        entries = staff.get(f"/tenants/{tenant.id}/timeline").json()
+        assert [entry["time"] for entry in entries] == sorted((entry["time"] for entry in entries), reverse=True)
+        dead = next(entry for entry in entries if entry["outcome"] == "dead")
+        assert (dead["reason"], dead["attempts"]) == ("out of order", 1)
+        begun = next(entry for entry in entries if entry["name"] == "TENANT_PROVISIONING")
+        assert begun["actor"] == "0b9a1c3e-5d52-4c0a-9f0e-3f7f5a1c2d3e"
+        failed = next(entry for entry in entries if entry["name"] == "TENANT_PROVISIONING_FAILURE")
+        assert "reported a failure" in failed["reason"]
+        assert run.secret not in str(entries)
+
+    def test_begins_with_the_lead_and_is_the_leads_to_read(self, anyone, relayed, caller_for, staff):
+        from leads.models import Lead
+
+        anyone.post("/leads", sign_up_body())
+        relayed()
+        lead = Lead.objects.get()
+        tenant = make_tenant(lead=lead)
+        assert self.story(caller_for(lead), tenant.id) == self.story(staff, tenant.id)
+        assert ("mail", "validate_lead", "delivered") in self.story(staff, tenant.id)
+        assert_error(caller_for(make_lead()).get(f"/tenants/{tenant.id}/timeline"), 404)
+
+    def test_has_pages_and_a_constant_number_of_statements(self, staff, django_assert_num_queries):
+        tenant = make_tenant(status=TenantStatus.ACTIVE)
+        for _ in range(6):
+            staff.post(f"/tenants/{tenant.id}/suspend")
+            staff.post(f"/tenants/{tenant.id}/resume")
+        path = f"/tenants/{tenant.id}/timeline"
+        with django_assert_num_queries(5):
+            everything = staff.get(path).json()
+        assert len(everything) == 24
+        pages = [staff.get(path, limit="10", offset=str(offset)).json() for offset in (0, 10, 20)]
+        assert sum(pages, []) == everything
+        assert_error(staff.get(path, nope="1"), 400)
+
+    def test_has_one_refusal_a_minute_however_many_calls(self):
+        run = make_run()
+        for _ in range(5):
+            assert_error(call_back(run, **{**signed(run, report(run)), "x-signature": "00"}), 401)
+        assert RefusedCall.objects.count() == 1
+        run.close(ProvisioningRun.State.FAILED)
+        assert_error(call_back(run), 401)
+        assert set(RefusedCall.objects.values_list("reason", flat=True)) == {"bad_signature", "run_over"}
+        assert Caller().post("/webhook", {}).status_code == 401
