@@ -6,10 +6,11 @@ from billing.serializers import InvoiceSerializer
 from config.api import ApiViewSet, crud_codes
 from config.schema import model_schema
 from identity import permissions as codes
+from identity.idempotency import IdempotentMixin
 
 
 @model_schema("Invoice", "Invoices")
-class InvoiceViewSet(ApiViewSet):
+class InvoiceViewSet(IdempotentMixin, ApiViewSet):
     serializer_class = InvoiceSerializer
     search_fields = ("currency_code",)
     permission_codes: ClassVar = crud_codes(

@@ -130,8 +130,15 @@ class Schema(AutoSchema):
 
     def get_override_parameters(self) -> list[OpenApiParameter]:
         if not hasattr(self.view, "schema_name") or self.action not in (*READS, "count", "bulk_update"):
-            return []
+            return self.get_parameters_of_headers()
         return list(self._query_parameters())
+
+    def get_parameters_of_headers(self) -> list[OpenApiParameter]:
+        """Idempotency-Key, where the view knows it."""
+        if self.method != "POST" or self.action in getattr(self.view, "not_idempotent", (self.action,)):
+            return []
+        text = "The same request with the same key is done once; the answer is kept for 24 hours."
+        return [OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, description=text)]
 
     def _query_parameters(self) -> Iterable[OpenApiParameter]:
         serializer = self.view.serializer_class

@@ -10,16 +10,18 @@ from config.api import ApiViewSet
 from config.schema import model_schema
 from config.throttling import PublicLimit
 from identity.authentication import bearer_token
+from identity.idempotency import IdempotentMixin
 from identity.permissions import VIEW_LEAD
 from leads.serializers import LeadSerializer, SignedUpSerializer, SignUpSerializer, VerifiedSerializer
 from leads.verification import register_lead, verify_lead
 
 
 @model_schema("Lead", "Leads")
-class LeadViewSet(ApiViewSet):
+class LeadViewSet(IdempotentMixin, ApiViewSet):
     serializer_class = LeadSerializer
     search_fields = ("first_name", "last_name", "company_name", "email")
     permission_codes: ClassVar = {"list": (VIEW_LEAD,), "count": (VIEW_LEAD,), "retrieve": (VIEW_LEAD,)}
+    not_idempotent = frozenset({"verify"})
     public_actions = frozenset({"create", "verify"})  # they know the caller by the body and by the key
     throttles: ClassVar = {"create": PublicLimit, "verify": PublicLimit}
 

@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from django.conf import settings
 from django.db import OperationalError, connection
 
+from identity.models import IdempotentRequest
 from provisioning.delivery import claim, deliver
 from provisioning.models import Delivery
 from provisioning.requests import fail_overdue_runs
@@ -31,6 +32,7 @@ def run(stop: threading.Event, *, once: bool = False) -> int:
             try:
                 if not once and time.monotonic() - reconciled > RECONCILE_SECONDS:
                     reconciled = time.monotonic()
+                    IdempotentRequest.prune()
                     for tenant_id in fail_overdue_runs():
                         logger.warning("the provisioning of tenant %s has failed: no callback in time", tenant_id)
                 claimed = claim(settings.RELAY_CONCURRENCY - len(running)) if _free(running) else []

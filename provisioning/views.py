@@ -10,6 +10,7 @@ from config.api import ApiViewSet
 from config.filters import read_page
 from config.schema import model_schema
 from identity import permissions as codes
+from identity.idempotency import IdempotentMixin
 from provisioning.requests import request_deprovisioning, request_provisioning, rotate_secret
 from provisioning.serializers import SubscriptionSerializer, TimelineEntrySerializer
 from provisioning.timeline import timeline_of
@@ -17,7 +18,7 @@ from tenants.serializers import TenantSerializer
 
 
 @model_schema("Tenant", "Tenants")
-class ProvisioningViewSet(ApiViewSet):
+class ProvisioningViewSet(IdempotentMixin, ApiViewSet):
     serializer_class = TenantSerializer
     permission_codes: ClassVar = {
         "provision": (codes.PROVISION_TENANT,),

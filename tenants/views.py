@@ -14,6 +14,7 @@ from config.schema import including, model_schema
 from config.serializers import Selection
 from config.throttling import PublicLimit
 from identity import permissions as codes
+from identity.idempotency import IdempotentMixin
 from tenants import lifecycle, onboarding
 from tenants.serializers import (
     ContactSerializer,
@@ -27,7 +28,7 @@ WITH_PARTS = Selection(include={name: Selection() for name in ("contacts", "reso
 TenantWithParts = including(TenantSerializer, *WITH_PARTS.include)
 
 
-class OnboardLeadView(ApiView):
+class OnboardLeadView(IdempotentMixin, ApiView):
     serializer_class = TenantSerializer
     permission_codes: ClassVar = {"post": (codes.CREATE_TENANT,)}
     throttles: ClassVar = {"post": PublicLimit}
@@ -48,7 +49,7 @@ class OnboardLeadView(ApiView):
 
 
 @model_schema("Tenant", "Tenants")
-class TenantViewSet(ApiViewSet):
+class TenantViewSet(IdempotentMixin, ApiViewSet):
     serializer_class = TenantSerializer
     search_fields = ("name", "key")
     lead_actions = frozenset({"list", "count", "retrieve"})
@@ -87,7 +88,7 @@ class TenantViewSet(ApiViewSet):
 
 
 @model_schema("Contact", "Contacts")
-class ContactViewSet(ApiViewSet):
+class ContactViewSet(IdempotentMixin, ApiViewSet):
     serializer_class = ContactSerializer
     search_fields = ("first_name", "last_name", "email")
     permission_codes: ClassVar = crud_codes(
@@ -96,7 +97,7 @@ class ContactViewSet(ApiViewSet):
 
 
 @model_schema("TenantConfig", "Tenant configurations")
-class TenantConfigViewSet(ApiViewSet):
+class TenantConfigViewSet(IdempotentMixin, ApiViewSet):
     serializer_class = TenantConfigSerializer
     search_fields = ("config_key",)
     permission_codes: ClassVar = {

@@ -47,4 +47,6 @@ class RefusedCall(models.Model):
         """Write the row of this minute unless it is there; a flood costs a look into the cache each."""
         minute = timezone.now().replace(second=0, microsecond=0)
         if cache.add(f"refused:{tenant_id}:{reason}:{minute:%H%M}", 1, timeout=120):
-            RefusedCall.objects.bulk_create([RefusedCall(tenant_id=tenant_id, reason=reason, minute=minute)], ignore_conflicts=True)
+            RefusedCall.objects.bulk_create(
+                [RefusedCall(tenant_id=tenant_id, reason=reason, minute=minute)], ignore_conflicts=True
+            )

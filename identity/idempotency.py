@@ -1,0 +1,95 @@
+"""Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): the same request twice is done once.
+
+The key's row, the change and the stored answer commit together, so a crash leaves all or nothing: a client that repeats
+its request with its key gets the answer of the first, or does what the first did not. django-idempotency-key was not
+taken because it keeps answers in a store of their own, apart from the change, and a crash between the two loses one.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django.core.cache import cache
+from django.db import transaction
+from django.utils import timezone
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.errors import BadRequest, Conflict
+from config.throttling import client_address
+from identity.models import KEPT, IdempotentRequest
+
+LONGEST_REQUEST = 60  # seconds after which a request that never ended no longer counts as in flight
+
+
+class KeyReused(APIException):
+    """The key was used for another request."""
+
+    status_code = 422
+    default_detail = "This Idempotency-Key was used for another request."
+    default_code = "idempotency_key_reused"
+
+
+class IdempotentMixin:
+    """Makes every POST of a view that changes something repeatable by its Idempotency-Key."""
+
+    not_idempotent: frozenset[str] = frozenset()
+    """Actions whose answers are secrets, and must not be kept."""
+
+    def initial(self, request, *args, **kwargs):
+        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        key = request.headers.get("Idempotency-Key")
+        if request.method == "POST" and key is not None and self._action_name not in self.not_idempotent:
+            self.post = partial(once, key, self.post)  # what DRF's dispatch calls next
+
+
+def once(key: str, handler: Callable[..., Response], request: Request, *args: Any, **kwargs: Any) -> Response:
+    """The answer of `handler`, or of the request that had this key before.
+
+    Raises BadRequest for a malformed key, KeyReused (422) when it came with another request, Conflict (409) while the
+    first is still in flight. A request that is refused leaves no trace: its key can be used again.
+    """
+    if not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
+        raise BadRequest("The Idempotency-Key must be 1 to 255 visible ASCII characters.")
+    scope = _digest(_caller(request), key)
+    fingerprint = _digest(request.method, request.get_full_path(), request._request.body)
+    in_flight = f"idempotency:{scope}"
+    if not cache.add(in_flight, 1, LONGEST_REQUEST):
+        raise Conflict("A request with this Idempotency-Key is in flight.", code="request_in_flight")
+    try:
+        with transaction.atomic():
+            IdempotentRequest.objects.filter(scope=scope, created_on__lt=timezone.now() - KEPT).delete()
+            row, is_first = IdempotentRequest.objects.get_or_create(scope=scope, defaults={"fingerprint": fingerprint})
+            if not is_first:
+                return _stored(row, fingerprint)
+            response = handler(request, *args, **kwargs)
+            row.status, row.answer = response.status_code, json.dumps(response.data, default=str)
+            row.save(update_fields=["status", "answer"])
+            return response
+    finally:
+        cache.delete(in_flight)
+
+
+def _stored(row: IdempotentRequest, fingerprint: str) -> Response:
+    if row.fingerprint != fingerprint:
+        raise KeyReused
+    return Response(json.loads(row.answer), status=row.status, headers={"Idempotency-Replayed": "true"})
+
+
+def _caller(request: Request) -> str:
+    """Whom a key belongs to: the bearer, or of a public call the client's address."""
+    if request.user is not None:
+        return f"{request.user.token.get('iss')} {request.user.token['id']}"
+    return client_address(request._request)
+
+
+def _digest(*parts: str | bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        content = part if isinstance(part, bytes) else part.encode("utf-8", "surrogateescape")
+        digest.update(len(content).to_bytes(8, "big") + content)
+    return digest.hexdigest()
