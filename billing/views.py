@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from billing.invoicing import announce
+from billing.models import Invoice
 from billing.serializers import InvoiceSerializer
 from config.api import ApiViewSet, crud_codes
 from config.schema import model_schema
@@ -16,3 +18,23 @@ class InvoiceViewSet(IdempotentMixin, ApiViewSet):
     permission_codes: ClassVar = crud_codes(
         create=codes.CREATE_INVOICE, update=codes.UPDATE_INVOICE, delete=codes.DELETE_INVOICE, view=codes.VIEW_INVOICE
     )
+
+    def perform_create(self, values):
+        invoice = super().perform_create(values)
+        announce(invoice, former=None, actor=self.request.user.actor_id)
+        return invoice
+
+    def perform_update(self, instance, values):
+        former = Invoice.objects.select_for_update(of=("self",), no_key=True).get(id=instance.id).status
+        super().perform_update(instance, values)
+        if "status" in values:
+            announce(instance, former=former, actor=self.request.user.actor_id)
+
+    def perform_bulk_update(self, queryset, values):
+        if "status" not in values:
+            return super().perform_bulk_update(queryset, values)
+        former = dict(queryset.select_for_update(of=("self",), no_key=True).order_by("id").values_list("id", "status"))
+        changed = super().perform_bulk_update(Invoice.objects.filter(id__in=former), values)
+        for invoice in Invoice.objects.filter(id__in=former).select_related("tenant"):
+            announce(invoice, former=former[invoice.id], actor=self.request.user.actor_id)
+        return changed

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import Http404
 from django.urls import URLPattern, path, register_converter
 from django.urls.converters import UUIDConverter
@@ -178,13 +179,12 @@ class ApiViewSet(ApiMixin, GenericViewSet):
         if not where:
             raise BadRequest("A bulk change needs a condition: say where.")
         values = self.valid(self.serializer_class, partial=True)
-        queryset = self.get_queryset().filter(where)
         with transaction.atomic():
-            if values:
-                changed = queryset.audited_update(actor=request.user.actor_id, **values)
-            else:
-                changed = queryset.count()
+            changed = self.perform_bulk_update(self.get_queryset().filter(where), values)
         return Response({"count": changed})
+
+    def perform_bulk_update(self, queryset: QuerySet, values: dict[str, Any]) -> int:
+        return queryset.audited_update(actor=self.request.user.actor_id, **values) if values else queryset.count()
 
     def update(self, request, id, *, partial: bool = False) -> Response:
         found = self.found(id=id)

@@ -4,6 +4,8 @@ from typing import Any
 
 from django.conf import settings
 
+from billing.models import Invoice
+from billing.serializers import InvoiceSerializer
 from leads.models import Lead
 from leads.serializers import AddressSerializer, LeadSerializer
 from provisioning.models import Event, ProvisioningRun
@@ -28,6 +30,11 @@ def tenant_payload(tenant: Tenant) -> dict[str, Any]:
 def lead_payload(lead: Lead) -> dict[str, Any]:
     """A lead as events carry it, without audit fields."""
     return {"lead": _plain(LeadSerializer(lead).data)}
+
+
+def invoice_payload(invoice: Invoice) -> dict[str, Any]:
+    """An invoice and its tenant as events carry them."""
+    return {**tenant_payload(invoice.tenant), "invoice": _plain(InvoiceSerializer(invoice).data)}
 
 
 def run_payload(run: ProvisioningRun) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from django.dispatch import receiver
 
+from billing import signals as billing_signals
 from leads import signals as lead_signals
 from provisioning import events
-from provisioning.messages import lead_payload, tenant_payload
+from provisioning.messages import invoice_payload, lead_payload, tenant_payload
 from tenants import signals as tenant_signals
 
 
@@ -64,3 +65,13 @@ def tenant_deprovisioned(tenant, actor, **_):
 def tenant_deprovisioning_failed(tenant, reason, actor, **_):
     payload = {**tenant_payload(tenant), "reason": reason}
     events.record(events.TENANT_DEPROVISIONING_FAILURE, subject=tenant.id, payload=payload, actor=actor)
+
+
+@receiver(billing_signals.invoice_issued)
+def invoice_issued(invoice, actor, **_):
+    events.record(events.INVOICE_ISSUED, subject=invoice.tenant_id, payload=invoice_payload(invoice), actor=actor)
+
+
+@receiver(billing_signals.invoice_paid)
+def invoice_paid(invoice, actor, **_):
+    events.record(events.INVOICE_PAID, subject=invoice.tenant_id, payload=invoice_payload(invoice), actor=actor)

@@ -1,8 +1,9 @@
 from django.urls import path
 
-from provisioning.views import ProvisioningViewSet
+from provisioning.views import EventSchemaView, ProvisioningViewSet
 
 urlpatterns = [
+    path("events/schema.json", EventSchemaView.as_view(), name="event-schema"),
     path("tenants/<id:id>/provision", ProvisioningViewSet.as_view({"post": "provision"}), name="tenant-provision"),
     path(
         "tenants/<id:id>/deprovision", ProvisioningViewSet.as_view({"post": "deprovision"}), name="tenant-deprovision"

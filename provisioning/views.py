@@ -2,19 +2,36 @@
 
 from typing import Any, ClassVar
 
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.response import Response
 
-from config.api import ApiViewSet
+from config.api import ApiView, ApiViewSet
 from config.filters import read_page
 from config.schema import model_schema
 from identity import permissions as codes
 from identity.idempotency import IdempotentMixin
 from provisioning.requests import request_deprovisioning, request_provisioning, rotate_secret
+from provisioning.schemas import event_schema
 from provisioning.serializers import SubscriptionSerializer, TimelineEntrySerializer
 from provisioning.timeline import timeline_of
 from tenants.serializers import TenantSerializer
+
+
+class EventSchemaView(ApiView):
+    public_actions = frozenset({"get", "head"})
+
+    @extend_schema(
+        operation_id="getEventSchema",
+        tags=["Provisioners"],
+        summary="The JSON Schemas of all events",
+        responses={200: OpenApiTypes.OBJECT},
+        auth=[],
+    )
+    def get(self, request):
+        """One JSON Schema (draft 2020-12) for what connectors publish; the types are told apart by `type`."""
+        return Response(event_schema())
 
 
 @model_schema("Tenant", "Tenants")

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+import jsonschema
 import pytest
 from django.core.cache import cache
 from django.db import connections
@@ -22,7 +23,9 @@ from provisioning import connectors
 from provisioning.connectors.memory import MemoryConnector
 from provisioning.delivery import claim, deliver
 from provisioning.models import ProvisioningRun
+from provisioning.schemas import event_schema
 
+EVENT = jsonschema.Draft202012Validator(event_schema(), format_checker=jsonschema.FormatChecker())
 STAFF_ID = "0b9a1c3e-5d52-4c0a-9f0e-3f7f5a1c2d3e"
 
 
@@ -115,6 +118,8 @@ def relayed(bus) -> Callable[[], list[dict[str, Any]]]:
 
     def published():
         deliver_all()
+        for message in bus.published:
+            EVENT.validate(json.loads(json.dumps(message)))
         return bus.published
 
     return published

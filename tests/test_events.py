@@ -1,0 +1,74 @@
+"""Every fact of the journey is an event that fits its published schema."""
+
+import jsonschema
+import pytest
+
+from provisioning.schemas import PROPERTIES
+from tests.conftest import Caller, call_back, report
+from tests.make import SUBSCRIPTION, make_address, make_contact, make_key, make_lead, make_tenant, sign_up_body
+
+pytestmark = pytest.mark.django_db
+INVOICE = {
+    "startDate": "2026-01-01T00:00:00Z",
+    "endDate": "2026-02-01T00:00:00Z",
+    "dueDate": "2026-01-15T00:00:00Z",
+    "amount": 120.5,
+    "currencyCode": "EUR",
+}
+
+
+def test_the_schema_is_published_and_valid(anyone):
+    schema = anyone.get("/events/schema.json").json()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert {each["title"] for each in schema["oneOf"]} == set(PROPERTIES)
+
+
+def test_every_fact_of_the_journey_is_published_as_its_schema_says(anyone, staff, caller_for, relayed):
+    def open_run(tenant):
+        return tenant.runs.get(state=0)
+
+    anyone.post("/leads", sign_up_body())
+    lead = make_lead(email="ada@acme.example", address=make_address(), is_validated=False)
+    Caller(make_key(lead)).post(f"/leads/{lead.id}/verify")
+    id = caller_for(lead).post(f"/leads/{lead.id}/tenants", {"key": "acme", "domains": ["acme.example"]}).json()["id"]
+    lead.refresh_from_db()
+    tenant = lead.tenants.get()
+    path = f"/tenants/{id}"
+    for status in (0, 1):
+        assert staff.post(f"{path}/provision", SUBSCRIPTION).status_code == 204
+        relayed()
+        staff.post(f"{path}/rotate-secret")
+        relayed()
+        call_back(open_run(tenant), report(open_run(tenant), status=status))
+    staff.post(f"{path}/suspend")
+    staff.post(f"{path}/resume")
+    invoice = staff.post("/invoices", {**INVOICE, "tenantId": id}).json()
+    staff.patch(f"/invoices/{invoice['id']}", {"status": "PAID"})
+    staff.patch(f"/invoices/{invoice['id']}", {"status": "PAID"})
+    for status in (0, 1):
+        staff.post(f"{path}/deprovision")
+        relayed()
+        call_back(open_run(tenant), report(open_run(tenant), status=status))
+    types = [message["type"] for message in relayed()]
+    assert set(types) == set(PROPERTIES)
+    assert types.count("INVOICE_PAID") == types.count("INVOICE_ISSUED") == 1
+    with_secret = {message["type"] for message in relayed() if "secret" in message}
+    assert with_secret == {"TENANT_PROVISIONING", "TENANT_DEPROVISIONING", "TENANT_SECRET_ROTATED"}
+
+
+def test_a_draft_is_issued_when_it_leaves_the_draft(staff, relayed):
+    tenant = make_tenant()
+    make_contact(tenant)
+    id = staff.post("/invoices", {**INVOICE, "status": "DRAFT", "tenantId": str(tenant.id)}).json()["id"]
+    assert relayed() == []
+    staff.patch(f"/invoices/{id}", {"status": "PENDING"})
+    assert [message["type"] for message in relayed()] == ["INVOICE_ISSUED"]
+
+
+def test_a_bulk_payment_is_told_of_each_invoice_that_was_not_paid(staff, relayed):
+    tenant = make_tenant()
+    for status in ("PENDING", "PENDING", "PAID"):
+        staff.post("/invoices", {**INVOICE, "status": status, "tenantId": str(tenant.id)})
+    relayed().clear()
+    assert staff.patch('/invoices?where={"currencyCode":"EUR"}', {"status": "PAID"}).json() == {"count": 3}
+    assert [message["type"] for message in relayed()] == ["INVOICE_PAID"] * 2
