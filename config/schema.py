@@ -27,6 +27,7 @@ CONFLICTING = frozenset(
         "suspend",
         "resume",
         "rotate_secret",
+        "restore",
     }
 )
 VERBS = {
@@ -297,6 +298,8 @@ def _example(schema: dict, components: dict, name: str = "") -> Any:
     kind = kinds if isinstance(kinds, str) else kinds[0]
     if kind == "object":
         return {key: _example(value, components, key) for key, value in schema.get("properties", {}).items()}
+    if schema.get("format") == "binary":
+        return "PK…"
     if kind == "array":
         return [_example(schema["items"], components)]
     if kind == "string":

@@ -50,6 +50,7 @@ class ProvisioningRun(models.Model):
     former_secret = EncryptedTextField(null=True, editable=False)
     former_secret_expires_at = models.DateTimeField(null=True, editable=False)
     context = models.UUIDField(default=uuid.uuid4, editable=False)
+    begins_at = models.DateTimeField(default=timezone.now)  # after the grace period of a deprovisioning
     expires_at = models.DateTimeField()
     created_on = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.UUIDField(null=True, blank=True, editable=False)
@@ -71,6 +72,7 @@ class ProvisioningRun(models.Model):
         indexes = [
             models.Index(fields=["tenant", "-created_on"], name="runs_of_tenant"),
             models.Index(fields=["expires_at"], name="open_runs_by_expiry", condition=models.Q(state=0)),
+            models.Index(fields=["begins_at"], name="open_runs_by_begin", condition=models.Q(state=0)),
         ]
 
     def __str__(self):

@@ -11,6 +11,7 @@ from django.db import OperationalError, connection
 from identity.models import IdempotentRequest
 from provisioning.delivery import claim, deliver
 from provisioning.models import Delivery
+from provisioning.offboarding import begin_after_grace
 from provisioning.requests import fail_overdue_runs
 
 logger = logging.getLogger("tenantry.delivery")
@@ -33,6 +34,7 @@ def run(stop: threading.Event, *, once: bool = False) -> int:
                 if not once and time.monotonic() - reconciled > RECONCILE_SECONDS:
                     reconciled = time.monotonic()
                     IdempotentRequest.prune()
+                    begin_after_grace()
                     for tenant_id in fail_overdue_runs():
                         logger.warning("the provisioning of tenant %s has failed: no callback in time", tenant_id)
                 claimed = claim(settings.RELAY_CONCURRENCY - len(running)) if _free(running) else []

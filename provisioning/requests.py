@@ -36,12 +36,16 @@ def request_provisioning(*, tenant_id: uuid.UUID, subscription: dict[str, Any], 
         subscription=subscription,
         former_status=former,
     )
-    _begin(run, tenant, actor, events.TENANT_PROVISIONING)
+    _begin(run, tenant, actor)
+    _publish(run, tenant, actor, events.TENANT_PROVISIONING)
 
 
 @transaction.atomic
 def request_deprovisioning(*, tenant_id: uuid.UUID, actor: uuid.UUID | None) -> None:
-    """Ask for a tenant's resources to be taken down, with the tier and subscription they were built with."""
+    """Ask for a tenant's resources to be taken down, with the tier and subscription they were built with.
+
+    The event leaves after DEPROVISION_GRACE; until then `offboarding.restore` can call it off.
+    """
     tenant = lifecycle.locked(tenant_id)
     former = lifecycle.start_deprovisioning(tenant=tenant, actor=actor)
     built = tenant.runs.filter(kind=ProvisioningRun.Kind.PROVISION).order_by("-created_on").first()
@@ -51,16 +55,28 @@ def request_deprovisioning(*, tenant_id: uuid.UUID, actor: uuid.UUID | None) -> 
         isolation=built.isolation if built else ProvisioningRun.Isolation.POOLED,
         subscription=built.subscription if built else {},
         former_status=former,
+        begins_at=timezone.now() + settings.DEPROVISION_GRACE,
     )
-    _begin(run, tenant, actor, events.TENANT_DEPROVISIONING)
+    _begin(run, tenant, actor)
+    if not settings.DEPROVISION_GRACE:
+        publish_deprovisioning(run=run, tenant=tenant)
 
 
-def _begin(run: ProvisioningRun, tenant: Tenant, actor: uuid.UUID | None, type: str) -> None:
+def publish_deprovisioning(*, run: ProvisioningRun, tenant: Tenant) -> None:
+    """Write the event of a deprovisioning whose grace period is over. Needs a transaction."""
+    _publish(run, tenant, run.created_by, events.TENANT_DEPROVISIONING)
+
+
+def _begin(run: ProvisioningRun, tenant: Tenant, actor: uuid.UUID | None) -> None:
     run.tenant, run.created_by = tenant, actor
     run.secret = secrets.token_hex(32)
-    run.expires_at = timezone.now() + settings.WEBHOOK_SECRET_EXPIRY
+    run.expires_at = run.begins_at + settings.WEBHOOK_SECRET_EXPIRY
     run.save(force_insert=True)
-    events.record(type, subject=tenant.id, payload={**tenant_payload(tenant), **run_payload(run)}, run=run, actor=actor)
+
+
+def _publish(run: ProvisioningRun, tenant: Tenant, actor: uuid.UUID | None, type: str) -> None:
+    payload = {**tenant_payload(tenant), **run_payload(run)}
+    events.record(type, subject=tenant.id, payload=payload, run=run, actor=actor)
 
 
 @transaction.atomic
@@ -76,8 +92,7 @@ def rotate_secret(*, tenant_id: uuid.UUID, actor: uuid.UUID | None) -> None:
     run.former_secret, run.secret = run.secret, secrets.token_hex(32)
     run.former_secret_expires_at = timezone.now() + settings.WEBHOOK_SECRET_OVERLAP
     run.save(update_fields=["secret", "former_secret", "former_secret_expires_at"])
-    payload = {**tenant_payload(tenant), **run_payload(run)}
-    events.record(events.TENANT_SECRET_ROTATED, subject=tenant.id, payload=payload, run=run, actor=actor)
+    _publish(run, tenant, actor, events.TENANT_SECRET_ROTATED)
 
 
 @transaction.atomic

@@ -13,5 +13,7 @@ urlpatterns = [
         ProvisioningViewSet.as_view({"post": "rotate_secret"}),
         name="tenant-rotate-secret",
     ),
+    path("tenants/<id:id>/restore", ProvisioningViewSet.as_view({"post": "restore"}), name="tenant-restore"),
+    path("tenants/<id:id>/export", ProvisioningViewSet.as_view({"get": "export"}), name="tenant-export"),
     path("tenants/<id:id>/timeline", ProvisioningViewSet.as_view({"get": "timeline"}), name="tenant-timeline"),
 ]

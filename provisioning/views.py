@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
@@ -12,6 +13,7 @@ from config.filters import read_page
 from config.schema import model_schema
 from identity import permissions as codes
 from identity.idempotency import IdempotentMixin
+from provisioning.offboarding import export, restore
 from provisioning.requests import request_deprovisioning, request_provisioning, rotate_secret
 from provisioning.schemas import event_schema
 from provisioning.serializers import SubscriptionSerializer, TimelineEntrySerializer
@@ -40,6 +42,8 @@ class ProvisioningViewSet(IdempotentMixin, ApiViewSet):
     permission_codes: ClassVar = {
         "provision": (codes.PROVISION_TENANT,),
         "deprovision": (codes.DELETE_TENANT,),
+        "restore": (codes.DELETE_TENANT,),
+        "export": (codes.DELETE_TENANT,),
         "rotate_secret": (codes.PROVISION_TENANT,),
         "timeline": (codes.VIEW_TENANT,),
     }
@@ -71,6 +75,28 @@ class ProvisioningViewSet(IdempotentMixin, ApiViewSet):
         """A fresh secret for the open run leaves as an event; the former one holds for a while beside it."""
         rotate_secret(tenant_id=self.found(id=id).id, actor=request.user.actor_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(
+        operation_id="restoreTenant", summary="Call a deprovisioning off", request=None, responses={204: None}
+    )
+    def restore(self, request, id):
+        """DEPROVISIONING → the state before it, while the grace period lasts."""
+        restore(tenant_id=self.found(id=id).id, actor=request.user.actor_id)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(
+        operation_id="exportTenant",
+        summary="Everything that is kept about a tenant",
+        responses={(200, "application/zip"): OpenApiTypes.BINARY},
+    )
+    def export(self, request, id):
+        """A ZIP of JSON files: tenant, lead, address, contacts, configs, resources, invoices."""
+        tenant = self.found(id=id)
+        return HttpResponse(
+            export(tenant),
+            content_type="application/zip",
+            headers={"Content-Disposition": f'attachment; filename="{tenant.key}.zip"', "Cache-Control": "no-store"},
+        )
 
     @extend_schema(
         operation_id="getTenantTimeline",

@@ -1,22 +1,43 @@
-"""`manage.py reconcile`: give stuck tenants a way forward."""
+"""`manage.py reconcile`: find what is stuck, and give it a way forward."""
 
 from django.core.management.base import BaseCommand
+from django.utils import timezone
 
-from provisioning.models import ProvisioningRun
+from identity.models import IdempotentRequest
+from leads.models import LeadKey
+from provisioning.models import Delivery, ProvisioningRun
+from provisioning.offboarding import begin_after_grace
 from provisioning.requests import fail_overdue_runs
 
 
 class Command(BaseCommand):
-    help = "Mark provisioning runs as failed whose secret has expired, so that they can be retried."
+    help = "Find and repair what is stuck: overdue runs, ended leases, dead events, expired keys. Prints a table."
 
     def add_arguments(self, parser):
         parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
 
     def handle(self, *, dry_run, **options):
-        if dry_run:
-            tenants = list(ProvisioningRun.objects.overdue().values_list("tenant_id", flat=True))
-        else:
-            tenants = fail_overdue_runs()
-        for tenant_id in tenants:
+        now = timezone.now()
+        overdue = list(ProvisioningRun.objects.overdue().values_list("tenant_id", flat=True))
+        keys = LeadKey.objects.filter(expires_at__lt=now)
+        pending = Delivery.objects.filter(state=Delivery.State.PENDING)
+        dead = Delivery.objects.filter(state=Delivery.State.DEAD, event__run__state=ProvisioningRun.State.OPEN)
+        rows = [
+            ("runs past their secret", len(overdue), "marked as failed: provision is the retry"),
+            ("expired lead keys", keys.count(), "deleted"),
+            ("deliveries of ended leases", pending.filter(lease__isnull=False, next_attempt_on__lt=now).count(),
+             "nothing to do: the next relay takes them"),
+            ("tenants whose event is dead", dead.values("subject").distinct().count(),
+             "yours to do: replay_events --dead"),
+        ]  # fmt: skip
+        if not dry_run:
+            overdue = fail_overdue_runs()
+            begin_after_grace()
+            keys.delete()
+            IdempotentRequest.prune()
+        for what, count, remedy in rows:
+            self.stdout.write(f"{what:30}{count:8}  {remedy if count else '-'}")
+        for tenant_id in overdue:
             self.stdout.write(f"tenant {tenant_id}: the secret expired without a callback")
-        self.stdout.write(f"{len(tenants)} runs {'would be' if dry_run else 'were'} marked as failed.")
+        for tenant_id in dead.values_list("subject", flat=True).distinct()[:100]:
+            self.stdout.write(f"tenant {tenant_id}: its event is dead")

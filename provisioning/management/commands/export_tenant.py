@@ -1,0 +1,25 @@
+"""`manage.py export_tenant`: everything that is kept about a tenant, as a ZIP."""
+
+import uuid
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandError
+
+from provisioning.offboarding import export
+from tenants.models import Tenant
+
+
+class Command(BaseCommand):
+    help = "Write a ZIP of JSON with everything that is kept about a tenant, deleted or not."
+
+    def add_arguments(self, parser):
+        parser.add_argument("tenant", type=uuid.UUID)
+        parser.add_argument("--output", type=Path, help="the file (<key>.zip)")
+
+    def handle(self, *, tenant, output, **options):
+        found = Tenant.everything.filter(id=tenant).first()
+        if found is None:
+            raise CommandError("There is no such tenant.")
+        path = output or Path(f"{found.key}.zip")
+        path.write_bytes(export(found))
+        self.stdout.write(str(path))

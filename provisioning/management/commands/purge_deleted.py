@@ -1,0 +1,23 @@
+"""`manage.py purge_deleted`: erase the personal data of tenants that were deleted long enough ago."""
+
+from datetime import timedelta
+
+from django.core.management.base import BaseCommand, CommandError
+
+from provisioning.offboarding import purge_deleted
+
+
+class Command(BaseCommand):
+    help = "Erase the personal data of tenants deleted more than --older-than days ago; invoices stay."
+
+    def add_arguments(self, parser):
+        parser.add_argument("--older-than", type=int, required=True, metavar="DAYS")
+        parser.add_argument("--dry-run", action="store_true", help="only say what would be erased")
+
+    def handle(self, *, older_than, dry_run, **options):
+        if older_than < 0:
+            raise CommandError("--older-than is a number of days.")
+        erased = purge_deleted(older_than=timedelta(days=older_than), dry_run=dry_run)
+        for tenant_id in erased:
+            self.stdout.write(str(tenant_id))
+        self.stdout.write(f"{len(erased)} tenants {'would be' if dry_run else 'were'} erased.")

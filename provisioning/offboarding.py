@@ -1,0 +1,115 @@
+"""The end of a tenant: a grace period with a way back, the export of its data, and the erasure of what is personal."""
+
+import io
+import json
+import uuid
+import zipfile
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef
+from django.utils import timezone
+
+from billing.serializers import InvoiceSerializer
+from config.errors import Conflict
+from config.serializers import ModelSerializer
+from leads.models import Address, Lead, LeadKey
+from leads.serializers import AddressSerializer, LeadSerializer
+from provisioning.models import Event, ProvisioningRun
+from provisioning.requests import publish_deprovisioning
+from tenants import lifecycle
+from tenants.models import Branding, Contact, Resource, Tenant, TenantConfig, TenantStatus
+from tenants.serializers import ContactSerializer, ResourceSerializer, TenantConfigSerializer, TenantSerializer
+
+ERASED = "erased"
+
+
+@transaction.atomic
+def restore(*, tenant_id: uuid.UUID, actor: uuid.UUID | None) -> None:
+    """Call a deprovisioning off while its grace period lasts: the tenant has its former status back.
+
+    Raises NotFound, and Conflict once the event has been written: then only the provisioner knows how far it is.
+    """
+    tenant = lifecycle.locked(tenant_id)
+    run = tenant.runs.filter(state=ProvisioningRun.State.OPEN, kind=ProvisioningRun.Kind.DEPROVISION).first()
+    if run is None or run.events.exists():
+        raise Conflict("There is no deprovisioning that could still be called off.", code="not_restorable")
+    run.close(ProvisioningRun.State.FAILED, "Called off within the grace period.")
+    lifecycle.fail_deprovisioning(tenant=tenant, former=TenantStatus(run.former_status), reason=run.reason, actor=actor)
+
+
+def begin_after_grace() -> int:
+    """Publish the deprovisionings whose grace period is over; how many."""
+    waiting = ProvisioningRun.objects.open().filter(
+        ~Exists(Event.objects.filter(run=OuterRef("pk"))), begins_at__lte=timezone.now()
+    )
+    begun = 0
+    for tenant_id in list(waiting.values_list("tenant_id", flat=True)):
+        with transaction.atomic():
+            tenant = lifecycle.locked(tenant_id)
+            run = waiting.filter(tenant=tenant).first()  # asked again behind the lock: it may have been called off
+            if run is not None:
+                publish_deprovisioning(run=run, tenant=tenant)
+                begun += 1
+    return begun
+
+
+def export(tenant: Tenant) -> bytes:
+    """Everything that is kept about a tenant, as a ZIP of JSON files in the shapes of the API."""
+    parts: dict[str, Any] = {
+        "tenant.json": TenantSerializer(tenant).data,
+        "lead.json": LeadSerializer(tenant.lead).data if tenant.lead else None,
+        "address.json": AddressSerializer(tenant.address).data if tenant.address else None,
+        "contacts.json": _rows(ContactSerializer, tenant.contacts(manager="objects").all()),
+        "configs.json": _rows(TenantConfigSerializer, tenant.configs(manager="objects").all()),
+        "resources.json": _rows(ResourceSerializer, tenant.resources(manager="objects").all()),
+        "invoices.json": _rows(InvoiceSerializer, tenant.invoices(manager="objects").all()),
+    }
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
+        for name, data in parts.items():
+            bundle.writestr(name, json.dumps(data, cls=DjangoJSONEncoder, indent=2, ensure_ascii=False))
+    return file.getvalue()
+
+
+def _rows(serializer: type[ModelSerializer], rows: Iterable) -> list[dict[str, Any]]:
+    shape = serializer()
+    return [shape.to_representation(row) for row in rows]
+
+
+def purge_deleted(*, older_than: timedelta, dry_run: bool = False) -> list[uuid.UUID]:
+    """Erase what is personal of tenants that were deleted longer than `older_than` ago; their ids.
+
+    Contacts, configurations, resources, events and callbacks go; the tenant, its lead and address lose what names
+    somebody. Invoices stay, as accounting law wants them.
+    """
+    due = Tenant.everything.filter(deleted=True, deleted_on__lt=timezone.now() - older_than).exclude(name=ERASED)
+    ids = list(due.order_by("deleted_on").values_list("id", flat=True))
+    if not dry_run:
+        for tenant_id in ids:
+            _erase(tenant_id)
+    return ids
+
+
+@transaction.atomic
+def _erase(tenant_id: uuid.UUID) -> None:
+    tenant = Tenant.everything.select_for_update(of=("self",), no_key=True).get(id=tenant_id)
+    for model in (Contact, Resource, TenantConfig, Branding):
+        model.everything.filter(tenant=tenant).delete()
+    tenant.refused_calls.all().delete()
+    subjects = [tenant.id] + ([tenant.lead_id] if tenant.lead_id else [])
+    Event.objects.filter(subject__in=subjects).delete()
+    tenant.runs.all().delete()
+    if tenant.lead is not None and not Tenant.objects.filter(lead=tenant.lead).exists():
+        LeadKey.objects.filter(lead=tenant.lead).delete()
+        nobody = dict.fromkeys(("first_name", "last_name", "company_name"), ERASED)
+        Lead.everything.filter(id=tenant.lead_id).update(
+            **nobody, email=f"{tenant.lead_id}@erased.invalid", deleted=True, deleted_on=F("modified_on")
+        )
+    if tenant.address_id and not Tenant.objects.filter(address=tenant.address_id).exists():
+        Address.everything.filter(id=tenant.address_id).update(address=None, city=None, state=None, zip=None)
+    tenant.name, tenant.key, tenant.domains, tenant.spoc_user_id = ERASED, ERASED, [], None
+    tenant.save(update_fields=["name", "key", "domains", "spoc_user_id"])

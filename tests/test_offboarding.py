@@ -1,0 +1,141 @@
+"""The end of a tenant: grace and restore, export, erasure; and the commands that look after it all."""
+
+import io
+import json
+import zipfile
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from billing.models import Invoice
+from leads.models import Lead, LeadKey
+from provisioning.models import Delivery, Event, ProvisioningRun
+from provisioning.offboarding import begin_after_grace
+from tenants.models import Contact, Tenant, TenantStatus
+from tests.conftest import assert_error, call_back
+from tests.make import (
+    make_address,
+    make_config,
+    make_contact,
+    make_invoice,
+    make_key,
+    make_lead,
+    make_resource,
+    make_run,
+    make_tenant,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def tenant() -> Tenant:
+    lead = make_lead(address=make_address(), email="ada@acme.example")
+    tenant = make_tenant(lead=lead, address=lead.address, status=TenantStatus.ACTIVE, name="Acme", key="acme")
+    make_contact(tenant, email="ada@acme.example", is_primary=True)
+    make_config(tenant), make_resource(tenant), make_invoice(tenant)
+    return tenant
+
+
+class TestTheGracePeriod:
+    @pytest.fixture(autouse=True)
+    def an_hour(self, settings):
+        settings.DEPROVISION_GRACE = timedelta(hours=1)
+
+    def test_holds_the_event_back_and_restore_calls_it_off(self, staff, tenant, relayed):
+        assert staff.post(f"/tenants/{tenant.id}/deprovision").status_code == 204
+        assert begin_after_grace() == 0
+        assert relayed() == []
+        assert staff.post(f"/tenants/{tenant.id}/restore").status_code == 204
+        tenant.refresh_from_db()
+        assert tenant.status == TenantStatus.ACTIVE
+        ProvisioningRun.objects.update(begins_at=timezone.now())
+        assert begin_after_grace() == 0
+        assert "TENANT_DEPROVISIONING" not in [message["type"] for message in relayed()]
+
+    def test_ends_with_the_event_and_then_restore_is_too_late(self, staff, tenant, relayed):
+        staff.post(f"/tenants/{tenant.id}/deprovision")
+        call_command("reconcile", verbosity=0)
+        assert relayed() == []  # the secret's life begins after the grace period
+        ProvisioningRun.objects.update(begins_at=timezone.now())
+        assert (begin_after_grace(), begin_after_grace()) == (1, 0)
+        (message,) = relayed()
+        assert message["type"] == "TENANT_DEPROVISIONING"
+        assert_error(staff.post(f"/tenants/{tenant.id}/restore"), 409, code="not_restorable")
+        assert call_back(tenant.runs.get()).status_code == 204
+        assert Tenant.everything.get().deleted
+
+
+def test_without_a_grace_period_there_is_nothing_to_restore(staff, tenant):
+    assert_error(staff.post(f"/tenants/{tenant.id}/restore"), 409)
+    staff.post(f"/tenants/{tenant.id}/deprovision")
+    assert_error(staff.post(f"/tenants/{tenant.id}/restore"), 409)
+
+
+def bundle(content: bytes) -> dict:
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        return {name: json.loads(file.read(name)) for name in file.namelist()}
+
+
+def test_the_export_holds_everything_in_the_shapes_of_the_api(staff, tenant, tmp_path):
+    answer = staff.get(f"/tenants/{tenant.id}/export")
+    assert answer.headers["Content-Type"] == "application/zip"
+    assert 'filename="acme.zip"' in answer.headers["Content-Disposition"]
+    parts = bundle(answer.content)
+    assert parts["tenant.json"] == staff.get(f"/tenants/{tenant.id}").json()
+    assert parts["lead.json"]["email"] == "ada@acme.example"
+    assert parts["address.json"]["city"] == "London"
+    for name in ("contacts", "configs", "resources", "invoices"):
+        assert len(parts[f"{name}.json"]) == 1
+    staff.delete(f"/tenants/{tenant.id}")
+    call_command("export_tenant", str(tenant.id), "--output", str(tmp_path / "x.zip"), verbosity=0)
+    assert bundle((tmp_path / "x.zip").read_bytes())["tenant.json"]["deleted"] is True
+    with pytest.raises(CommandError):
+        call_command("export_tenant", "7c1f3b52-9a41-4f3e-8a55-0d8f1f6f2a10")
+
+
+def test_purge_erases_what_is_personal_and_leaves_the_invoices(staff, tenant, relayed, capsys):
+    make_key(tenant.lead)
+    run = make_run(tenant, deprovision=True)
+    relayed()
+    call_back(run)
+    other = make_tenant()
+    make_contact(other)
+    call_command("purge_deleted", "--older-than", "30")
+    assert Contact.everything.count() == 2
+    Tenant.everything.filter(id=tenant.id).update(deleted_on=timezone.now() - timedelta(days=31))
+    call_command("purge_deleted", "--older-than", "30", "--dry-run")
+    assert Contact.everything.count() == 2
+    call_command("purge_deleted", "--older-than", "30")
+    assert str(tenant.id) in capsys.readouterr().out
+    assert [contact.tenant for contact in Contact.everything.all()] == [other]
+    assert not LeadKey.objects.exists()
+    assert not Event.objects.filter(subject__in=[tenant.id, tenant.lead_id]).exists()
+    assert Invoice.objects.get().tenant_id == tenant.id
+    rows = str([list(model.everything.values()) for model in (Tenant, Lead)])
+    assert "ada@acme.example" not in rows
+    assert "Acme Ltd" not in str(list(Lead.everything.values()))
+    call_command("purge_deleted", "--older-than", "30")
+    assert "0 tenants" in capsys.readouterr().out
+    make_lead(email="ada@acme.example")
+
+
+def test_reconcile_prints_what_it_found_and_changes_nothing_in_a_dry_run(capsys, settings):
+    make_key(make_lead())
+    LeadKey.objects.update(expires_at=timezone.now() - timedelta(days=1))
+    run = make_run()
+    Delivery.objects.update(state=Delivery.State.DEAD)
+    call_command("reconcile", "--dry-run")
+    lines = capsys.readouterr().out
+    assert f"tenant {run.tenant_id}: its event is dead" in lines
+    assert LeadKey.objects.exists()
+    call_command("reconcile")
+    assert not LeadKey.objects.exists()
+
+
+def test_events_tail_prints_a_line_for_each(capsys):
+    run = make_run()
+    call_command("events", "tail", "--no-follow")
+    assert f"TENANT_PROVISIONING {run.tenant_id} bus:memory=pending" in capsys.readouterr().out
