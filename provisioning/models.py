@@ -14,8 +14,9 @@ class RunQuerySet(models.QuerySet):
         return self.filter(state=ProvisioningRun.State.OPEN)
 
     def overdue(self):
-        """Open runs whose secret has expired: no callback can finish them any more."""
-        return self.open().filter(expires_at__lt=timezone.now())
+        """Open runs that no callback can finish any more: the secret has expired, and no delivery would renew it."""
+        waiting = Delivery.objects.filter(event__run=models.OuterRef("pk"), state=Delivery.State.PENDING)
+        return self.open().filter(~models.Exists(waiting), expires_at__lt=timezone.now())
 
 
 class ProvisioningRun(models.Model):

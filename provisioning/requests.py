@@ -116,10 +116,10 @@ def fail_run(*, run_id: uuid.UUID, reason: str) -> bool:
 
 
 def fail_overdue_runs() -> list[uuid.UUID]:
-    """Fail every run whose secret has expired; the ids of their tenants.
+    """Fail every run that is overdue; the ids of their tenants.
 
     A delivery renews the secret (`provisioning.delivery`), so a run is overdue when its event arrived and nobody
-    answered, or when its event could not be delivered at all.
+    answered, or when its event is dead; a bus that is away fails nobody while attempts are left.
     """
     failed = []
     for run in ProvisioningRun.objects.overdue().order_by("expires_at").iterator():

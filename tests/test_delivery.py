@@ -222,30 +222,6 @@ def test_backoff_doubles_up_to_its_ceiling_with_jitter(settings):
         assert ceiling / 2 <= min(waits) < max(waits) <= ceiling
 
 
-@pytest.mark.django_db
-class TestAnOverdueRun:
-    def test_is_failed_by_reconcile_and_provision_is_the_retry(self, staff, capsys):
-        run = make_run()
-        fresh = make_run()
-        ProvisioningRun.objects.filter(id=run.id).update(expires_at=timezone.now() - timedelta(seconds=1))
-        call_command("reconcile", "--dry-run")
-        assert ProvisioningRun.objects.open().count() == 2
-        call_command("reconcile")
-        assert str(run.tenant_id) in capsys.readouterr().out
-        run.refresh_from_db()
-        assert "secret expired" in run.reason
-        assert Tenant.objects.get(id=run.tenant_id).status == TenantStatus.PROVISIONFAILED
-        assert Tenant.objects.get(id=fresh.tenant_id).status == TenantStatus.PROVISIONING
-        assert staff.post(f"/tenants/{run.tenant_id}/provision", SUBSCRIPTION).status_code == 204
-        assert run.tenant.runs.get(state=ProvisioningRun.State.OPEN).secret != run.secret
-
-    def test_of_a_deprovisioning_gives_the_former_status_back(self):
-        run = make_run(make_tenant(status=TenantStatus.INACTIVE), deprovision=True)
-        ProvisioningRun.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-        call_command("reconcile")
-        assert Tenant.objects.get(id=run.tenant_id).status == TenantStatus.INACTIVE
-
-
 @pytest.mark.django_db(transaction=True)
 def test_a_callback_that_arrives_before_the_publish_call_has_returned_is_accepted(bus, monkeypatch):
     run = make_run()

@@ -23,7 +23,7 @@ class Command(BaseCommand):
         pending = Delivery.objects.filter(state=Delivery.State.PENDING)
         dead = Delivery.objects.filter(state=Delivery.State.DEAD, event__run__state=ProvisioningRun.State.OPEN)
         rows = [
-            ("runs past their secret", len(overdue), "marked as failed: provision is the retry"),
+            ("runs past their secret", len(overdue), "failed: provision is the retry"),
             ("expired lead keys", keys.count(), "deleted"),
             ("deliveries of ended leases", pending.filter(lease__isnull=False, next_attempt_on__lt=now).count(),
              "nothing to do: the next relay takes them"),
