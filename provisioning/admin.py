@@ -1,10 +1,18 @@
 import json
 
 from django.contrib import admin
+from django.template.loader import render_to_string
 from django.utils.html import format_html
 
+from leads.admin import LeadAdmin
+from leads.models import Lead
 from provisioning.delivery import cancel, replay
 from provisioning.models import Delivery, Event, ProvisioningRun
+from provisioning.timeline import Subjects, subjects_of, timeline_of
+from tenants.admin import TenantAdmin
+from tenants.models import Tenant
+
+TIMELINE_LENGTH = 100
 
 
 class RecordAdmin(admin.ModelAdmin):
@@ -66,3 +74,33 @@ class DeliveryAdmin(RecordAdmin):
 
     def has_operate_permission(self, request):
         return request.user.has_perm("provisioning.change_delivery")
+
+
+class WithTimeline(admin.ModelAdmin):
+    """A page that ends with the timeline of what it shows."""
+
+    def get_readonly_fields(self, request, obj=None):
+        return (*super().get_readonly_fields(request, obj), *(("timeline",) if obj else ()))
+
+    @admin.display(description="timeline")
+    def timeline(self, obj):
+        entries = timeline_of(self.subjects(obj), limit=TIMELINE_LENGTH)
+        return render_to_string("admin/timeline.html", {"entries": entries})
+
+    def subjects(self, obj) -> Subjects:
+        raise NotImplementedError
+
+
+admin.site.unregister((Tenant, Lead))  # the rooms below know nothing of a timeline
+
+
+@admin.register(Tenant)
+class TenantWithTimeline(WithTimeline, TenantAdmin):
+    def subjects(self, tenant):
+        return subjects_of(tenant)
+
+
+@admin.register(Lead)
+class LeadWithTimeline(WithTimeline, LeadAdmin):
+    def subjects(self, lead):
+        return [lead.id, *lead.tenants.values_list("id", flat=True)]

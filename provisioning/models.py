@@ -161,3 +161,19 @@ class Delivery(models.Model):
 
     def __str__(self):
         return f"{self.destination} {self.get_state_display()}"
+
+
+class FailedAttempt(models.Model):
+    """An attempt at a delivery that came to nothing: a delivery itself knows only its last."""
+
+    id = models.BigAutoField(primary_key=True)
+    delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="failed_attempts")
+    number = models.PositiveIntegerField()
+    error = models.CharField(max_length=500)
+    failed_on = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        db_table = "failed_attempts"
+
+    def __str__(self):
+        return f"attempt {self.number} of delivery {self.delivery_id}"

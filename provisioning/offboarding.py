@@ -80,22 +80,19 @@ def _rows(serializer: type[ModelSerializer], rows: Iterable) -> list[dict[str, A
     return [shape.to_representation(row) for row in rows]
 
 
-def purge_deleted(*, older_than: timedelta, dry_run: bool = False) -> list[uuid.UUID]:
-    """Erase what is personal of tenants that were deleted longer than `older_than` ago; their ids.
+def deleted_longer_than(age: timedelta) -> list[uuid.UUID]:
+    """The tenants that were deleted longer than `age` ago and that `erase` has not been at, the oldest first."""
+    due = Tenant.everything.filter(deleted=True, deleted_on__lt=timezone.now() - age).exclude(name=ERASED)
+    return list(due.order_by("deleted_on").values_list("id", flat=True))
+
+
+@transaction.atomic
+def erase(tenant_id: uuid.UUID) -> None:
+    """Erase what is personal of a deleted tenant.
 
     Contacts, configurations, resources, events and callbacks go; the tenant, its lead and address lose what names
     somebody. Invoices stay, as accounting law wants them.
     """
-    due = Tenant.everything.filter(deleted=True, deleted_on__lt=timezone.now() - older_than).exclude(name=ERASED)
-    ids = list(due.order_by("deleted_on").values_list("id", flat=True))
-    if not dry_run:
-        for tenant_id in ids:
-            _erase(tenant_id)
-    return ids
-
-
-@transaction.atomic
-def _erase(tenant_id: uuid.UUID) -> None:
     tenant = Tenant.everything.select_for_update(of=("self",), no_key=True).get(id=tenant_id)
     for model in (Contact, Resource, TenantConfig, Branding):
         model.everything.filter(tenant=tenant).delete()

@@ -12,7 +12,7 @@ from config.parsing import unstorable_path
 from config.throttling import WebhookLimit
 from identity import providers
 from webhooks import handlers
-from webhooks.receiving import is_repeated, receive
+from webhooks.receiving import act_on, answering, is_settled, stored
 from webhooks.serializers import AuthIdSerializer, CallbackSerializer, UsersCallSerializer
 from webhooks.signatures import must_be_live, run_behind_users_call, run_behind_webhook
 
@@ -23,10 +23,14 @@ class SignedView(ApiView):
     public_actions = frozenset({"post"})
     throttles: ClassVar = {"post": WebhookLimit}
 
-    def checked(self, serializer_class, body: dict):
-        """`body` after its schema. Raises ValidationError (422)."""
+    def storable(self, body: dict) -> dict:
+        """`body`, unless no database could hold it. Raises ValidationError (422)."""
         if unstorable_path(body) is not None:
             raise ValidationError("A text holds a NUL or a lone surrogate.", code="unstorable")
+        return body
+
+    def checked(self, serializer_class, body: dict):
+        """`body` after its schema. Raises ValidationError (422)."""
         serializer = serializer_class(data=body)
         serializer.is_valid(raise_exception=True)
         return serializer.validated_data
@@ -44,14 +48,15 @@ class WebhookView(SignedView):
     def post(self, request):
         """Signed with the run's secret and context. The same report again is answered 204 and changes nothing."""
         run, body = run_behind_webhook(request._request)
-        raw = request._request.body
-        if not is_repeated(run, raw):
-            must_be_live(run)
-            report = self.checked(CallbackSerializer, body)
-            handler = handlers.active().get(report["type"])
-            if handler is None:
-                raise ValidationError({"type": ErrorDetail("There is no such type.", code="enum")})
-            receive(run=run, raw=raw, body=body, data=report["data"], handler=handler)
+        call = stored(run=run, request=request._request, body=self.storable(body))
+        if not is_settled(call):
+            with answering(call):
+                must_be_live(run)
+                report = self.checked(CallbackSerializer, body)
+                handler = handlers.active().get(report["type"])
+                if handler is None:
+                    raise ValidationError({"type": ErrorDetail("There is no such type.", code="enum")})
+                act_on(call, data=report["data"], handler=handler)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -67,8 +72,11 @@ class UsersView(SignedView):
     def post(self, request):
         """Signed with the run's secret. Possible while the run is open."""
         run, body = run_behind_users_call(request._request)
-        must_be_live(run)
-        call = self.checked(UsersCallSerializer, body)
-        provider = providers.get(call["tenant"]["identity_provider"])
-        auth_id = provider.set_up(tenant=run.tenant, tier=run.tier)
+        call = stored(run=run, request=request._request, body=self.storable(body))
+        with answering(call):
+            must_be_live(run)
+            users = self.checked(UsersCallSerializer, body)
+            provider = providers.get(users["tenant"]["identity_provider"])
+            auth_id = provider.set_up(tenant=run.tenant, tier=run.tier)
+        call.note_answer(200)
         return Response({"authId": auth_id})
