@@ -18,6 +18,12 @@ def _validate_lead(event: Event) -> Mail:
     return lead and validate_lead(lead)
 
 
+def _continue_sign_up(event: Event) -> Mail:
+    """For who has proved the address and has no tenant: the answer that held the token may have been lost."""
+    lead = Lead.objects.filter(id=event.subject).first()
+    return lead and validate_lead(lead)
+
+
 def _already_registered(event: Event) -> Mail:
     lead = Lead.objects.filter(id=event.subject).first()
     return lead and already_registered(lead)
@@ -30,6 +36,7 @@ def _tenant_welcome(event: Event) -> Mail:
 
 MAILS: Mapping[str, Callable[[Event], Mail]] = {
     "validate_lead": _validate_lead,
+    "continue_sign_up": _continue_sign_up,
     "already_registered": _already_registered,
     "tenant_welcome": _tenant_welcome,
 }

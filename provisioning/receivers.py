@@ -16,7 +16,8 @@ def lead_created(lead, **_):
 
 @receiver(lead_signals.lead_already_registered)
 def lead_already_registered(lead, **_):
-    events.record(events.LEAD_ALREADY_REGISTERED, subject=lead.id, payload={}, mails=["already_registered"])
+    mail = "already_registered" if lead.tenants(manager="objects").exists() else "continue_sign_up"
+    events.record(events.LEAD_ALREADY_REGISTERED, subject=lead.id, payload={}, mails=[mail])
 
 
 @receiver(lead_signals.lead_verified)

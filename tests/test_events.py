@@ -1,5 +1,8 @@
 """Every fact of the journey is an event that fits its published schema."""
 
+import json
+from pathlib import Path
+
 import jsonschema
 import pytest
 
@@ -21,6 +24,13 @@ def test_the_schema_is_published_and_valid(anyone):
     schema = anyone.get("/events/schema.json").json()
     jsonschema.Draft202012Validator.check_schema(schema)
     assert {each["title"] for each in schema["oneOf"]} == set(PROPERTIES)
+
+
+def test_the_schema_in_the_docs_is_the_published_one(anyone):
+    """Made by `curl $U/events/schema.json | python -m json.tool --indent 1 > docs/events.schema.json`."""
+    assert json.loads(Path("docs/events.schema.json").read_text()) == anyone.get("/events/schema.json").json()
+    table = Path("docs/events.md").read_text()
+    assert [type for type in PROPERTIES if f"`{type}`" not in table] == []
 
 
 def test_every_fact_of_the_journey_is_published_as_its_schema_says(anyone, staff, caller_for, relayed):
