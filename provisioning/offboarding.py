@@ -66,6 +66,7 @@ def export(tenant: Tenant) -> bytes:
         "contacts.json": _rows(ContactSerializer, tenant.contacts(manager="objects").all()),
         "configs.json": _rows(TenantConfigSerializer, tenant.configs(manager="objects").all()),
         "resources.json": _rows(ResourceSerializer, tenant.resources(manager="objects").all()),
+        "identity.json": _identities(tenant),
         "invoices.json": _rows(InvoiceSerializer, tenant.invoices(manager="objects").all()),
     }
     file = io.BytesIO()
@@ -80,11 +81,29 @@ def _rows(serializer: type[ModelSerializer], rows: Iterable) -> list[dict[str, A
     return [shape.to_representation(row) for row in rows]
 
 
+def _identities(tenant: Tenant) -> list[dict[str, Any]]:
+    """The tenant's identity set-ups, without the credentials."""
+    return [
+        {
+            "provider": setup.provider,
+            "tier": setup.tier,
+            "authId": setup.auth_id,
+            "createdOn": setup.created_on,
+            "finishedOn": setup.finished_on,
+            "steps": [
+                {"name": step.name, "what": step.what, "outcome": step.outcome, "time": step.done_on}
+                for step in setup.steps.all()
+            ],
+        }
+        for setup in tenant.identity_setups.order_by("created_on").prefetch_related("steps")
+    ]
+
+
 def purge_deleted(*, older_than: timedelta, dry_run: bool = False) -> list[uuid.UUID]:
     """Erase what is personal of tenants that were deleted longer than `older_than` ago; their ids.
 
-    Contacts, configurations, resources, events and callbacks go; the tenant, its lead and address lose what names
-    somebody. Invoices stay, as accounting law wants them.
+    Contacts, configurations, resources, identity set-ups, events and callbacks go; the tenant, its lead and address
+    lose what names somebody. Invoices stay, as accounting law wants them.
     """
     due = Tenant.everything.filter(deleted=True, deleted_on__lt=timezone.now() - older_than).exclude(name=ERASED)
     ids = list(due.order_by("deleted_on").values_list("id", flat=True))
@@ -100,6 +119,7 @@ def _erase(tenant_id: uuid.UUID) -> None:
     for model in (Contact, Resource, TenantConfig, Branding):
         model.everything.filter(tenant=tenant).delete()
     tenant.refused_calls.all().delete()
+    tenant.identity_setups.all().delete()
     subjects = [tenant.id] + ([tenant.lead_id] if tenant.lead_id else [])
     Event.objects.filter(subject__in=subjects).delete()
     tenant.runs.all().delete()

@@ -12,8 +12,10 @@ SUBSCRIPTION_STATUSES = ("PENDING", "ACTIVE", "INACTIVE", "CANCELLED", "EXPIRED"
 
 class TimelineEntrySerializer(Serializer):
     time = serializers.DateTimeField()
-    kind = serializers.ChoiceField(choices=["event", "mail", "publication", "callback", "refused"])
-    name = serializers.CharField(help_text="The event's type, the mail's name, the connector, or why it was refused.")
+    kind = serializers.ChoiceField(choices=["event", "mail", "publication", "callback", "refused", "identity"])
+    name = serializers.CharField(
+        help_text="The event's type, the mail's name, the connector, why it was refused, or the provider's step."
+    )
     outcome = serializers.CharField(allow_null=True)
     reason = serializers.CharField(allow_null=True)
     actor = serializers.UUIDField(allow_null=True)

@@ -6,12 +6,12 @@ part of its story.
 
 from typing import Any
 
-from provisioning.models import Delivery, Event, ProvisioningRun
+from provisioning.models import Delivery, Event, IdentityStep, ProvisioningRun
 from tenants.models import Tenant
 
 
 def timeline_of(tenant: Tenant, *, limit: int, offset: int = 0) -> list[dict[str, Any]]:
-    """`limit` entries after the newest `offset`, the newest first. Four statements, however long the story is."""
+    """`limit` entries after the newest `offset`, the newest first. Five statements, however long the story is."""
     subjects = [tenant.id] + ([tenant.lead_id] if tenant.lead_id else [])
     wanted = offset + limit
     entries = [
@@ -19,6 +19,7 @@ def timeline_of(tenant: Tenant, *, limit: int, offset: int = 0) -> list[dict[str
         *_deliveries(subjects, wanted),
         *_callbacks(tenant, wanted),
         *_refusals(tenant, wanted),
+        *_identity_steps(tenant, wanted),
     ]
     entries.sort(key=lambda entry: entry["time"], reverse=True)
     return entries[offset:wanted]
@@ -68,3 +69,17 @@ def _callbacks(tenant: Tenant, limit: int):
 def _refusals(tenant: Tenant, limit: int):
     for call in tenant.refused_calls.order_by("-minute")[:limit]:
         yield _entry(time=call.minute, kind="refused", name=call.reason, outcome="401")
+
+
+def _identity_steps(tenant: Tenant, limit: int):
+    steps = IdentityStep.objects.filter(setup__tenant=tenant).select_related("setup").order_by("-done_on", "-id")
+    for step in steps[:limit]:
+        yield _entry(
+            time=step.done_on,
+            kind="identity",
+            name=f"{step.setup.provider}: {step.name}",
+            outcome=step.outcome,
+            reason=step.reason or None,
+            actor=step.setup.created_by,
+            attempts=step.attempts,
+        )
