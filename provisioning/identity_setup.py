@@ -75,7 +75,7 @@ def _attempt(setup: IdentitySetup, provider: IdentityProvider, profile: TenantPr
 
     attempt = Attempt(
         tenant=profile,
-        memory=Memory(json.loads(setup.memory), save),
+        memory=Memory(setup.memory_values, save),
         deadline=time.monotonic() + settings.IDENTITY_SETUP_TIMEOUT,
         on_step=on_step,
         exclusive=_claim,
@@ -121,7 +121,7 @@ def plan(*, tenant_id: uuid.UUID, provider: str = "") -> Iterator[tuple[str, str
     run = _run_of(tenant)
     name = _own_provider(tenant) or provider or settings.IDENTITY_PROVIDER
     setup = IdentitySetup.objects.filter(tenant=tenant, provider=name, tier=run.tier).first()
-    known = json.loads(setup.memory) if setup else {}
+    known = setup.memory_values if setup else {}
     return providers.get(name).dry_run(profile_of(tenant, run, name), Memory(known, save=lambda values: None))
 
 

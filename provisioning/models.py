@@ -1,5 +1,6 @@
 """What is asked of provisioners, and the outbox through which everything leaves the system."""
 
+import json
 import uuid
 
 from django.db import models
@@ -189,6 +190,10 @@ class IdentitySetup(models.Model):
 
     def __str__(self):
         return f"{self.provider} for {self.tenant_id}"
+
+    @property
+    def memory_values(self) -> dict[str, str]:
+        return json.loads(self.memory)
 
 
 class IdentityStep(models.Model):

@@ -53,6 +53,13 @@ class Auth0Provider(IdentityProvider):
         client_id, client_secret = required("AUTH0_CLIENT_ID"), required("AUTH0_CLIENT_SECRET")
         audience = settings.AUTH0_AUDIENCE or f"{self.origin}/api/v2/"
         self.token = CachedToken(lambda: self._sign_in(client_id, client_secret, audience))
+        self.http = httpx.Client(timeout=settings.IDENTITY_TIMEOUT)  # serves all threads, and keeps its connections
+        self.api = Auth0(
+            base_url=f"{self.origin}/api/v2",
+            token=lambda: self.token.get()["access_token"],
+            max_retries=NO_RETRIES,
+            httpx_client=self.http,
+        )
 
     def _sign_in(self, client_id: str, client_secret: str, audience: str) -> dict:
         address = urlsplit(self.origin)
@@ -67,12 +74,7 @@ class Auth0Provider(IdentityProvider):
 
     def connect(self):
         self.token.get()
-        return Auth0(
-            base_url=f"{self.origin}/api/v2",
-            token=lambda: self.token.get()["access_token"],
-            timeout=settings.IDENTITY_TIMEOUT,
-            max_retries=NO_RETRIES,
-        )
+        return self.api
 
     def check(self, client):
         self._connection(client, settings.AUTH0_CONNECTION)
@@ -127,7 +129,7 @@ class Auth0Provider(IdentityProvider):
             look=lambda: organization in [each.id for each in client.users.organizations.list(user)] or None,
             do=lambda: client.organizations.members.create(organization, members=[user]) or "a member",
         )
-        return user
+        return lambda: user
 
     def invitation(self, client, tenant, auth_id):
         """A ticket for the first user; None for somebody who had an account before, perhaps another tenant's."""
@@ -144,6 +146,8 @@ class Auth0Provider(IdentityProvider):
         for name in TEXTS & set(tenant.config):
             if not isinstance(tenant.config[name], str):
                 raise Misconfigured(f"The tenant's configuration auth0: {name} is a text.")
+        if ("primary_color" in tenant.config) != ("page_background" in tenant.config):
+            raise Misconfigured("The tenant's configuration auth0: primary_color and page_background go together.")
         enabled = tenant.config.get("enabled_connections", [])
         if not isinstance(enabled, list) or not all(
             isinstance(each, dict) and isinstance(each.get("connection_id"), str) and set(each) <= CONNECTION
@@ -175,10 +179,9 @@ class Auth0Provider(IdentityProvider):
         if not tenant.is_silo:
             return client.organizations.create(name=name).id
         texts = {name: tenant.config[name] for name in TEXTS & set(tenant.config)}
-        colors = {"primary": texts.get("primary_color"), "page_background": texts.get("page_background")}
         branding: dict = {"logo_url": texts["logo_url"]} if "logo_url" in texts else {}
-        if any(colors.values()):
-            branding["colors"] = {part: color for part, color in colors.items() if color}
+        if "primary_color" in texts:
+            branding["colors"] = {"primary": texts["primary_color"], "page_background": texts["page_background"]}
         return client.organizations.create(
             name=name,
             display_name=texts.get("display_name") or tenant.name,

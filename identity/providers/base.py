@@ -145,7 +145,7 @@ class Step:
     shared: bool = False
 
 
-Steps = Generator[Step, Any, str]
+Steps = Generator[Step, Any, Callable[[], str]]
 
 
 @dataclass(frozen=True)
@@ -183,9 +183,10 @@ class IdentityProvider(ABC):
 
     @abstractmethod
     def steps(self, client: Any, tenant: TenantProfile, memory: Memory) -> Steps:
-        """Yield each step, getting back what its `look` or `do` returned; return the authId.
+        """Yield each step, getting back what its `look` or `do` returned; return what then gives the authId.
 
-        Nothing but `look` and `do` may call the provider. Both may be called again after a crash at any point.
+        Nothing but `look` and `do` may call the provider. Both may be called again after a crash at any point. In a dry
+        run nothing is done, and None comes back for what is missing.
         """
 
     def translate(self, error: Exception) -> ProviderError:
@@ -238,7 +239,7 @@ class IdentityProvider(ABC):
             try:
                 step = plan.send(found)
             except StopIteration as end:
-                return end.value
+                return end.value()
             found = self._result(step, attempt)
 
     def dry_run(self, tenant: TenantProfile, memory: Memory) -> Iterator[tuple[str, str]]:

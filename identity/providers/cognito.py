@@ -13,6 +13,7 @@ from identity.providers.aws import ABSENT, AwsProvider, client, code_of
 from identity.providers.base import MARK, Step, TenantProfile, required
 
 SHARED_MARK = "tenantry.shared"
+PAGE = 60  # the most that Cognito lists at once
 NO_PASSWORD_YET = "FORCE_CHANGE_PASSWORD"  # noqa: S105  (a user's status)
 
 
@@ -44,11 +45,11 @@ class CognitoProvider(AwsProvider):
                     UserPoolId=pool, GroupName=tenant.key, Description=f"{MARK}={tenant.id}"
                 ),
             )
-        app = yield Step(
+        yield Step(
             "app client",
             f"app client of {tenant.key} in {name}",
-            look=lambda: self._app(client, pool, tenant),
-            do=lambda: self._create_app(client, pool, tenant),
+            look=lambda: self._kept(memory, self._app(client, pool, tenant)),
+            do=lambda: self._kept(memory, self._create_app(client, pool, tenant)),
         )
         email = tenant.admin.email.lower()
         created: dict[str, dict] = {}  # in this attempt: Cognito has just written to them
@@ -73,15 +74,14 @@ class CognitoProvider(AwsProvider):
             f"mail to {email}: a temporary password",
             look=lambda: "sent" if created or user["UserStatus"] != NO_PASSWORD_YET else None,
             do=lambda: client.admin_create_user(
-                UserPoolId=pool, Username=user["Username"], MessageAction="RESEND", DesiredDeliveryMediums=["EMAIL"]
+                UserPoolId=pool, Username=email, MessageAction="RESEND", DesiredDeliveryMediums=["EMAIL"]
             ),
         )
-        memory.keep(user_pool=pool, client_id=app["ClientId"], client_secret=app["ClientSecret"])
-        return _attribute(user, "sub")
+        return lambda: _attribute(user, "sub")
 
     def _pool(self, client, name: str, tenant: TenantProfile) -> str | None:
         mark, value = (MARK, str(tenant.id)) if tenant.is_silo else (SHARED_MARK, name)
-        for page in client.get_paginator("list_user_pools").paginate(PaginationConfig={"PageSize": 60}):
+        for page in client.get_paginator("list_user_pools").paginate(PaginationConfig={"PageSize": PAGE}):
             for brief in page["UserPools"]:
                 if brief["Name"] == name:
                     pool = client.describe_user_pool(UserPoolId=brief["Id"])["UserPool"]
@@ -122,7 +122,7 @@ class CognitoProvider(AwsProvider):
 
     def _app(self, client, pool: str, tenant: TenantProfile) -> dict | None:
         pages = client.get_paginator("list_user_pool_clients").paginate(
-            UserPoolId=pool, PaginationConfig={"PageSize": 60}
+            UserPoolId=pool, PaginationConfig={"PageSize": PAGE}
         )
         for page in pages:
             for brief in page["UserPoolClients"]:
@@ -130,6 +130,11 @@ class CognitoProvider(AwsProvider):
                     found = client.describe_user_pool_client(UserPoolId=pool, ClientId=brief["ClientId"])
                     return found["UserPoolClient"]
         return None
+
+    def _kept(self, memory, app: dict | None) -> dict | None:
+        if app is not None:
+            memory.keep(user_pool=app["UserPoolId"], client_id=app["ClientId"], client_secret=app["ClientSecret"])
+        return app
 
     def _app_name(self, tenant: TenantProfile) -> str:
         return f"{tenant.key} {tenant.id}"

@@ -51,9 +51,6 @@ class KeycloakProvider(IdentityProvider):
     def check(self, client):
         client.get_realms()
 
-    def forget_token(self):
-        return self.token.forget()
-
     def translate(self, error):
         if isinstance(error, TypeError):
             if str(error).startswith("Unexpected response type"):
@@ -104,7 +101,7 @@ class KeycloakProvider(IdentityProvider):
                 user["id"], [SET_PASSWORD], lifespan=settings.IDENTITY_INVITATION_EXPIRY
             ),
         )
-        return user["id"]
+        return lambda: user["id"]
 
     def _names(self, tenant, memory):
         """Realm, client id and secret: the Systems Manager's when NAMESPACE is set, else ours, made once."""
@@ -145,7 +142,6 @@ class KeycloakProvider(IdentityProvider):
             "attributes": {MARK: str(owner.id)} if owner else {},
         }
         client.create_realm(realm)
-        client.connection.refresh_token()  # the rights on a new realm come with tokens issued from now on
         return realm
 
     def _smtp(self) -> dict[str, str]:
@@ -254,16 +250,34 @@ class Connection(KeycloakOpenIDConnection):
     """One attempt's connection. The SDK would sign in once for each; this takes the token that the process keeps."""
 
     def __init__(self, server: str, cached: CachedToken):
-        self._cached = cached
+        self._cached, self._renewed = cached, False
         super().__init__(server_url=server, token=cached.get(), timeout=settings.IDENTITY_TIMEOUT, max_retries=0)
 
     def get_token(self):
         self.token = self._cached.get()
 
     def refresh_token(self):
-        """What the SDK calls when a token has ended or is refused, before it repeats the request once."""
+        """What the SDK calls when a token has ended or is refused (401), before it repeats the request once."""
         self._cached.forget()
         self.get_token()
+
+    def raw_get(self, *args, **kwargs):
+        return self._with_rights(super().raw_get, *args, **kwargs)
+
+    def raw_post(self, *args, **kwargs):
+        return self._with_rights(super().raw_post, *args, **kwargs)
+
+    def raw_put(self, *args, **kwargs):
+        return self._with_rights(super().raw_put, *args, **kwargs)
+
+    def _with_rights(self, call, *args, **kwargs):
+        """A token has no rights on a realm that is younger than itself (403): a fresh one is tried, once."""
+        answer = call(*args, **kwargs)
+        if answer.status_code == 403 and not self._renewed:
+            self._renewed = True
+            self.refresh_token()
+            answer = call(*args, **kwargs)
+        return answer
 
 
 def _message(body: bytes | None) -> str:

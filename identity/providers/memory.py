@@ -25,11 +25,10 @@ class MemoryProvider(IdentityProvider):
             do=lambda: client.setdefault(name, {}),
             shared=not tenant.is_silo,
         )
-        return (
-            yield Step(
-                "user",
-                f"user {email} in {name}",
-                look=lambda: users.get(email),
-                do=lambda: users.setdefault(email, str(uuid.uuid4())),
-            )
+        user = yield Step(
+            "user",
+            f"user {email} in {name}",
+            look=lambda: users.get(email),
+            do=lambda: users.setdefault(email, str(uuid.uuid4())),
         )
+        return lambda: user
