@@ -239,9 +239,15 @@ def test_one_call_sets_up_one_of_each_and_the_second_does_not_touch_the_provider
     assert Event.objects.filter(type="TENANT_IDENTITY_READY").count() == 1
 
 
+FAILURES = [
+    *((kind, "after") for kind in WORLDS),
+    *((kind, "drop") for kind in ("keycloak organizations", "auth0 pooled", "cognito pooled")),
+    *((kind, "before") for kind in ("keycloak", "auth0", "cognito")),
+]
+
+
 @pytest.mark.django_db
-@pytest.mark.parametrize("how", ["before", "after", "drop"])
-@live_or_fake
+@pytest.mark.parametrize(("world", "how"), FAILURES, indirect=["world"])
 def test_a_failure_at_any_request_is_a_503_after_which_the_same_call_ends_with_one_of_each(world, how):
     for at in itertools.count(1):
         run = world.run()
@@ -329,7 +335,7 @@ class TestErrors:
 
 
 @pytest.mark.django_db
-@live_or_fake
+@pytest.mark.parametrize("world", ["keycloak organizations", "auth0", "cognito"], indirect=True)
 def test_no_secret_is_in_a_log_an_answer_the_timeline_the_admin_or_the_export(world, staff, admin_client, caplog):
     caplog.set_level(logging.DEBUG)
     for name in ("urllib3", "botocore", "httpx", "httpcore"):  # as config.settings sets them
@@ -598,7 +604,7 @@ class TestCognito:
 
 
 @pytest.mark.django_db
-@live_or_fake
+@pytest.mark.parametrize("world", ["keycloak", "keycloak organizations", "auth0", "cognito pooled"], indirect=True)
 def test_check_identity_prints_what_would_be_done_and_does_nothing(world, capsys):
     run = world.run()
     call_command("check_identity", world.provider, "--tenant", str(run.tenant_id))
