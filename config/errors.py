@@ -29,6 +29,7 @@ NAMES = {
     422: "UnprocessableEntityError",
     429: "TooManyRequestsError",
     500: "InternalServerError",
+    502: "BadGatewayError",
     503: "ServiceUnavailableError",
 }
 # JSON Schema's keyword for what DRF calls otherwise: the `code` of a detail.

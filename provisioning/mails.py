@@ -6,6 +6,7 @@ from django.core.mail import EmailMultiAlternatives
 
 from leads.mails import already_registered, validate_lead
 from leads.models import Lead
+from provisioning import profiles
 from provisioning.models import Event
 from tenants.mails import tenant_welcome
 from tenants.models import Tenant
@@ -39,5 +40,6 @@ MAILS: Mapping[str, Callable[[Event], Mail]] = {
     "continue_sign_up": _continue_sign_up,
     "already_registered": _already_registered,
     "tenant_welcome": _tenant_welcome,
+    "identity_invitation": profiles.invitation,
 }
 """None means that there is nobody to write to any more."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db.models.functions import Coalesce
 
-from provisioning.models import Delivery, Event, FailedAttempt, ProvisioningRun
+from provisioning.models import Delivery, Event, FailedAttempt, IdentityStep, ProvisioningRun
 from tenants.models import Tenant
 
 Entry = dict[str, Any]
@@ -84,4 +84,24 @@ def _destination(delivery: Delivery) -> dict[str, str]:
     return {"kind": "mail" if kind == "mail" else "publication", "name": name}
 
 
-SOURCES: list[Callable[[Subjects, int], Iterable[Entry]]] = [_runs, _events, _deliveries, _failed_attempts]
+def _identity_steps(subjects: Subjects, limit: int) -> Iterable[Entry]:
+    steps = IdentityStep.objects.filter(setup__tenant__in=subjects).select_related("setup").order_by("-done_on", "-id")
+    for step in steps[:limit]:
+        yield entry(
+            time=step.done_on,
+            kind="identity",
+            name=f"{step.setup.provider}: {step.name}",
+            outcome=step.outcome,
+            reason=step.reason or None,
+            actor=step.setup.created_by,
+            attempts=step.attempts,
+        )
+
+
+SOURCES: list[Callable[[Subjects, int], Iterable[Entry]]] = [
+    _runs,
+    _events,
+    _deliveries,
+    _failed_attempts,
+    _identity_steps,
+]

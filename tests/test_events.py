@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 from provisioning.schemas import PROPERTIES
-from tests.conftest import Caller, call_back, report
+from tests.conftest import Caller, call_back, call_users, report
 from tests.make import SUBSCRIPTION, make_address, make_contact, make_key, make_lead, make_tenant, sign_up_body
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +49,7 @@ def test_every_fact_of_the_journey_is_published_as_its_schema_says(anyone, staff
         relayed()
         staff.post(f"{path}/rotate-secret")
         relayed()
+        call_users(open_run(tenant))
         call_back(open_run(tenant), report(open_run(tenant), status=status))
     staff.post(f"{path}/suspend")
     staff.post(f"{path}/resume")

@@ -147,7 +147,7 @@ class TestATimeline:
             staff.post(f"/tenants/{tenant.id}/suspend")
             staff.post(f"/tenants/{tenant.id}/resume")
         path = f"/tenants/{tenant.id}/timeline"
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(8):
             everything = staff.get(path).json()
         assert len(everything) == 24
         pages = [staff.get(path, limit="10", offset=str(offset)).json() for offset in (0, 10, 20)]

@@ -14,7 +14,7 @@ from config.signing import webhook_signature
 from provisioning import relay
 from provisioning.models import Delivery, Event, ProvisioningRun
 from tenants.models import Resource, Tenant, TenantStatus
-from tests.conftest import Caller, assert_error, at_once, call_back, report, signed, users_signed
+from tests.conftest import Caller, assert_error, at_once, call_back, report, signed
 from tests.make import SUBSCRIPTION, make_contact, make_run, make_tenant
 from webhooks.models import ReceivedCall, RefusedCall
 
@@ -342,31 +342,3 @@ def test_provisioning_requested_ten_times_at_once_is_one_run(staff):
     answers = at_once(10, lambda _: Caller(staff.token).post(f"/tenants/{tenant.id}/provision", SUBSCRIPTION))
     assert sorted(answer.status_code for answer in answers) == [204] + [409] * 9
     assert ProvisioningRun.objects.count() == Event.objects.count() == 1
-
-
-class FakeProvider:
-    def set_up(self, *, tenant, tier):
-        return f"{tenant.key}-{tier}"
-
-
-@pytest.mark.django_db
-class TestManageUsers:
-    def body(self, run) -> bytes:
-        contact = {"firstName": "Ada", "lastName": "Lovelace", "email": "ada@acme.example", "isPrimary": True}
-        tenant = {"id": str(run.tenant_id), "name": "Acme", "key": run.tenant.key, "identityProvider": "mine"}
-        return json.dumps({"tenant": {**tenant, "contacts": [contact]}, "plan": {"tier": "PREMIUM"}}).encode()
-
-    def test_answers_the_auth_id_of_a_provider_named_by_a_setting(self, settings):
-        settings.IDENTITY_PROVIDERS = {"mine": "tests.test_webhook.FakeProvider"}
-        run = make_run()
-        body = self.body(run)
-        answer = Caller().post("/manage/users", body, **users_signed(run, body))
-        assert (answer.status_code, answer.json()) == (200, {"authId": f"{run.tenant.key}-PREMIUM"})
-
-    def test_refuses_an_unknown_provider_a_webhook_signature_and_a_run_that_is_over(self):
-        run = make_run()
-        body = self.body(run)
-        assert_error(Caller().post("/manage/users", body, **users_signed(run, body)), 400)
-        assert_error(Caller().post("/manage/users", body, **signed(run, body)), 401)
-        run.close(ProvisioningRun.State.FAILED)
-        assert_error(Caller().post("/manage/users", body, **users_signed(run, body)), 401)

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.exceptions import ErrorDetail, ValidationError
@@ -10,11 +11,12 @@ from rest_framework.response import Response
 from config.api import ApiView
 from config.parsing import unstorable_path
 from config.throttling import WebhookLimit
-from identity import providers
+from provisioning.identity_setup import set_up_identity
+from provisioning.models import ProvisioningRun
 from webhooks import handlers
 from webhooks.receiving import act_on, answering, is_settled, stored
 from webhooks.serializers import AuthIdSerializer, CallbackSerializer, UsersCallSerializer
-from webhooks.signatures import must_be_live, run_behind_users_call, run_behind_webhook
+from webhooks.signatures import BadSignature, must_be_live, run_behind_users_call, run_behind_webhook
 
 
 class SignedView(ApiView):
@@ -70,13 +72,21 @@ class UsersView(SignedView):
         auth=[{"signature": [], "timestamp": []}],
     )
     def post(self, request):
-        """Signed with the run's secret. Possible while the run is open."""
+        """Signed with the run's secret; possible while the run is open. Everything is read from the service's own data:
+        the body's copy is checked to agree (400). The same call again answers the same authId; what failed goes on from
+        where it was."""
         run, body = run_behind_users_call(request._request)
         call = stored(run=run, request=request._request, body=self.storable(body))
         with answering(call):
             must_be_live(run)
-            users = self.checked(UsersCallSerializer, body)
-            provider = providers.get(users["tenant"]["identity_provider"])
-            auth_id = provider.set_up(tenant=run.tenant, tier=run.tier)
+            if run.kind != ProvisioningRun.Kind.PROVISION:
+                raise BadSignature("The secret was given for something else.")
+            told = self.checked(UsersCallSerializer, body)
+            auth_id = set_up_identity(
+                tenant_id=run.tenant_id,
+                provider=told["tenant"]["identity_provider"],
+                told=told,
+                actor=settings.SYSTEM_USER_ID,
+            )
         call.note_answer(200)
         return Response({"authId": auth_id})
