@@ -122,8 +122,8 @@ class Command(BaseCommand):
         found: list[str] = []
 
         def arrived() -> bool:
-            for path in sorted((self.folder / "mail").glob("*")):
-                mail = message_from_bytes(path.read_bytes().rstrip(b"-\n"), policy=policy.default)
+            for path in sorted((self.folder / "mail").glob("*.eml")):
+                mail = message_from_bytes(path.read_bytes(), policy=policy.default)
                 if subject in str(mail["subject"]):
                     text = mail.get_body(("plain",))
                     found.append(text.get_content() if text else "")
