@@ -18,6 +18,9 @@ class TimelineEntrySerializer(Serializer):
     reason = serializers.CharField(allow_null=True)
     actor = serializers.UUIDField(allow_null=True)
     attempts = serializers.IntegerField(allow_null=True)
+    app_plane_url = serializers.CharField(
+        allow_null=True, help_text="Where the tenant's people log in; of TENANT_PROVISIONING_SUCCESS."
+    )
 
 
 class PlanField(serializers.JSONField):

@@ -25,7 +25,7 @@ def timeline_of(tenant: Tenant, *, limit: int, offset: int = 0) -> list[dict[str
 
 
 def _entry(**values: Any) -> dict[str, Any]:
-    return {"outcome": None, "reason": None, "actor": None, "attempts": None, **values}
+    return {"outcome": None, "reason": None, "actor": None, "attempts": None, "app_plane_url": None, **values}
 
 
 def _events(subjects: list, limit: int):
@@ -36,6 +36,7 @@ def _events(subjects: list, limit: int):
             name=event.type,
             reason=event.payload.get("reason"),
             actor=event.actor,
+            app_plane_url=event.payload.get("appPlaneUrl") or None,
         )
 
 

@@ -14,6 +14,8 @@ HOSTNAME = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)
 """RFC 1123, section 2.1, in lower case."""
 
 MAX_DOMAINS = 100
+KEY_LENGTH = 10
+KEY = re.compile(rf"[a-z0-9]{{1,{KEY_LENGTH}}}")
 
 
 class TenantStatus(models.IntegerChoices):
@@ -46,7 +48,7 @@ class Tenant(AuditedModel):
     name = models.CharField(max_length=100, validators=[one_line])
     status = models.PositiveSmallIntegerField(choices=TenantStatus, default=TenantStatus.PENDINGPROVISION)
     key = models.CharField(
-        max_length=10,
+        max_length=KEY_LENGTH,
         validators=[RegexValidator(r"^[a-z0-9]+\Z", "Only lower-case letters and digits.", code="pattern")],
     )
     spoc_user_id = models.UUIDField(null=True, blank=True)

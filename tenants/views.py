@@ -4,18 +4,18 @@ from typing import ClassVar
 
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
-from rest_framework import status
+from rest_framework import serializers, status
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.response import Response
 
 from config.api import ApiView, ApiViewSet, crud_codes
 from config.filters import prefetches, read_filter
 from config.schema import including, model_schema
-from config.serializers import Selection
-from config.throttling import PublicLimit
+from config.serializers import Selection, Serializer
+from config.throttling import KeyCheckLimit, PublicLimit
 from identity import permissions as codes
 from identity.idempotency import IdempotentMixin
-from tenants import lifecycle, onboarding
+from tenants import keys, lifecycle, onboarding
 from tenants.serializers import (
     ContactSerializer,
     OnboardLeadSerializer,
@@ -46,6 +46,28 @@ class OnboardLeadView(IdempotentMixin, ApiView):
             raise AuthenticationFailed("The token is not this lead's.")
         tenant = onboarding.onboard_lead(lead_id=id, **self.valid(OnboardLeadSerializer))
         return Response(TenantSerializer(tenant, context={"selection": WITH_PARTS}).data)
+
+
+class KeySerializer(Serializer):
+    key = serializers.CharField()
+    available = serializers.BooleanField()
+    suggestions = serializers.ListField(child=serializers.CharField(), help_text="Free keys like it, when it is taken.")
+
+
+class KeyView(ApiView):
+    permission_codes: ClassVar = {"get": (codes.CREATE_TENANT,)}
+    throttles: ClassVar = {"get": KeyCheckLimit}
+
+    @extend_schema(
+        operation_id="checkTenantKey",
+        tags=["Tenants"],
+        summary="Whether a key is free",
+        responses={200: KeySerializer},
+    )
+    def get(self, request, key):
+        """For a form that checks while one types. It reserves nothing: the tenant's creation decides."""
+        available, suggestions = keys.look_up(key)
+        return Response({"key": key, "available": available, "suggestions": suggestions})
 
 
 @model_schema("Tenant", "Tenants")
