@@ -1,4 +1,4 @@
-from billing.views import InvoiceViewSet
+from billing.views import InvoiceViewSet, PlanViewSet
 from config.api import crud_routes
 
-urlpatterns = crud_routes("invoices", InvoiceViewSet)
+urlpatterns = [*crud_routes("plans", PlanViewSet), *crud_routes("invoices", InvoiceViewSet)]

@@ -1,14 +1,34 @@
-"""Invoices."""
+"""Plans and invoices."""
 
 from typing import ClassVar
 
 from billing.invoicing import announce
 from billing.models import Invoice
-from billing.serializers import InvoiceSerializer
+from billing.serializers import InvoiceSerializer, PlanSerializer
 from config.api import ApiViewSet, crud_codes
 from config.schema import model_schema
 from identity import permissions as codes
 from identity.idempotency import IdempotentMixin
+
+
+@model_schema("Plan", "Plans")
+class PlanViewSet(IdempotentMixin, ApiViewSet):
+    """Without a token, or with one that lacks 7008, what is for self-service can be read, for a sign-up page."""
+
+    serializer_class = PlanSerializer
+    search_fields = ("name",)
+    open_actions = frozenset({"list", "count", "retrieve"})
+    permission_codes: ClassVar = crud_codes(
+        create=codes.CREATE_PLAN, update=codes.UPDATE_PLAN, delete=codes.DELETE_PLAN, view=codes.VIEW_PLAN
+    )
+
+    def get_queryset(self):
+        visible = super().get_queryset()
+        reads_all = self.action not in self.open_actions or self._holds(codes.VIEW_PLAN)
+        return visible if reads_all else visible.for_self_service()
+
+    def _holds(self, code: str) -> bool:
+        return self.request.user is not None and code in self.request.user.permissions
 
 
 @model_schema("Invoice", "Invoices")

@@ -113,6 +113,10 @@ class Schema(AutoSchema):
             return VERBS[self.action][1].format(self.view.schema_name, noun).replace("a invoice", "an invoice")
         return super().get_summary()
 
+    def get_auth(self) -> list[dict[str, Any]]:
+        """An empty requirement is one way of many: without a token."""
+        return [*super().get_auth(), {}] if self.action in self.view.open_actions else super().get_auth()
+
     def get_request_serializer(self) -> Any:
         return super().get_request_serializer() if self.method in ("POST", "PUT", "PATCH") else None
 
@@ -174,7 +178,9 @@ class Schema(AutoSchema):
         return operation
 
     def _error_statuses(self, path: str, operation: dict) -> Iterable[int]:
-        if self.action not in self.view.public_actions:
+        if self.action in self.view.open_actions:
+            yield 401
+        elif self.action not in self.view.public_actions:
             yield from (401, 403)
         elif operation.get("security") or "auth/token" in path:
             yield 401
@@ -242,6 +248,10 @@ SAMPLES: dict[str, Any] = {
     "country": "GB",
     "currencyCode": "EUR",
     "amount": 120.5,
+    "price": 49,
+    "features": ["Single sign-on"],
+    "sizeConfig": {"cpu": 2},
+    "description": "Everything that a growing team needs.",
     "appPlaneUrl": "https://acme.example",
     "configKey": "theme",
     "configValue": {"colour": "teal"},

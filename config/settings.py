@@ -252,6 +252,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "Tenants", "description": "The customers, and the moves of their status."},
         {"name": "Contacts", "description": "A tenant's people."},
         {"name": "Tenant configurations", "description": "A tenant's settings."},
+        {"name": "Plans", "description": "What is for sale."},
         {"name": "Invoices", "description": "What a tenant owes."},
         {"name": "Provisioners", "description": "What a provisioner calls, signed."},
         {"name": "Authentication", "description": "Tokens for staff."},
@@ -269,6 +270,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "TenantStatus": "tenants.models.TenantStatus",
         "InvoiceStatus": "billing.models.InvoiceStatus",
+        "Tier": "billing.models.Tier",
+        "BillingCycle": "billing.models.BillingCycle",
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.schema.add_examples"],
     "APPEND_COMPONENTS": {

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.conf import settings
 
-from billing.models import Invoice
-from billing.serializers import InvoiceSerializer
+from billing.models import Invoice, Plan
+from billing.serializers import InvoiceSerializer, PlanSerializer
 from leads.models import Lead
 from leads.serializers import AddressSerializer, LeadSerializer
 from provisioning.models import Event, ProvisioningRun
@@ -35,6 +35,11 @@ def lead_payload(lead: Lead) -> dict[str, Any]:
 def invoice_payload(invoice: Invoice) -> dict[str, Any]:
     """An invoice and its tenant as events carry them."""
     return {**tenant_payload(invoice.tenant), "invoice": _plain(InvoiceSerializer(invoice).data)}
+
+
+def subscription_to(plan: Plan, *, id: str) -> dict[str, Any]:
+    """A subscription to a plan of the catalogue as events carry it."""
+    return {"id": id, "planId": str(plan.id), "plan": _plain(PlanSerializer(plan).data)}
 
 
 def run_payload(run: ProvisioningRun) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """Provision and deprovision a tenant."""
 
+import uuid
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework import status
 from rest_framework.response import Response
 
@@ -13,10 +14,11 @@ from config.filters import read_page
 from config.schema import model_schema
 from identity import permissions as codes
 from identity.idempotency import IdempotentMixin
+from provisioning.messages import subscription_to
 from provisioning.offboarding import export, restore
 from provisioning.requests import request_deprovisioning, request_provisioning, rotate_secret
 from provisioning.schemas import event_schema
-from provisioning.serializers import SubscriptionSerializer, TimelineEntrySerializer
+from provisioning.serializers import PlanChoiceSerializer, SubscriptionSerializer, TimelineEntrySerializer
 from provisioning.timeline import timeline_of
 from tenants.serializers import TenantSerializer
 
@@ -52,14 +54,26 @@ class ProvisioningViewSet(IdempotentMixin, ApiViewSet):
     @extend_schema(
         operation_id="provisionTenant",
         summary="Provision, or retry after a failure",
-        request=SubscriptionSerializer,
+        request=PolymorphicProxySerializer(
+            component_name="ProvisionRequest",
+            serializers=[PlanChoiceSerializer, SubscriptionSerializer],
+            resource_type_field_name=None,
+        ),
         responses={204: None},
     )
     def provision(self, request, id):
-        """PENDINGPROVISION or PROVISIONFAILED → PROVISIONING; an event with a fresh secret leaves."""
+        """PENDINGPROVISION or PROVISIONFAILED → PROVISIONING; an event with a fresh secret leaves.
+
+        A plan of the catalogue is chosen by `planId`; a lead can choose no other way, and only what is for
+        self-service. Staff and services may bring a whole subscription with a plan of their own.
+        """
         tenant = self.found(id=id)
-        subscription = self.valid(SubscriptionSerializer)
-        request_provisioning(tenant_id=tenant.id, subscription=_on_the_wire(subscription), actor=request.user.actor_id)
+        if request.user.lead_id is not None or _names_a_plan(request.data):
+            chosen = self.valid(PlanChoiceSerializer)
+            subscription = subscription_to(chosen["plan"], id=chosen.get("id") or str(uuid.uuid4()))
+        else:
+            subscription = dict(SubscriptionSerializer(self.valid(SubscriptionSerializer)).data)
+        request_provisioning(tenant_id=tenant.id, subscription=subscription, actor=request.user.actor_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(operation_id="deprovisionTenant", summary="Deprovision", request=None, responses={204: None})
@@ -111,6 +125,6 @@ class ProvisioningViewSet(IdempotentMixin, ApiViewSet):
         return Response(TimelineEntrySerializer(entries, many=True).data)
 
 
-def _on_the_wire(subscription: dict[str, Any]) -> dict[str, Any]:
-    """As the event carries it: camelCase, times as text."""
-    return dict(SubscriptionSerializer(subscription).data)
+def _names_a_plan(body: Any) -> bool:
+    """Whether a plan of the catalogue is meant: `planId` without a plan."""
+    return isinstance(body, dict) and bool(body.get("planId")) and body.get("plan") is None

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from billing.models import Invoice
+from billing.models import Invoice, Plan
 from identity.models import User
 from leads.models import Address, Lead
 from leads.verification import issue_key
@@ -62,6 +62,11 @@ def make_resource(tenant: Tenant, **values: Any) -> Resource:
 def make_config(tenant: Tenant | None = None, **values: Any) -> TenantConfig:
     defaults = {"config_key": f"key-{next(_numbers)}", "config_value": {"colour": "teal"}}
     return TenantConfig.objects.create(tenant=tenant or make_tenant(), **{**defaults, **values})
+
+
+def make_plan(**values: Any) -> Plan:
+    defaults = {"name": "Standard", "tier": "STANDARD", "price": Decimal(49), "currency_code": "EUR"}
+    return Plan.objects.create(**{**defaults, **values})
 
 
 def make_invoice(tenant: Tenant | None = None, **values: Any) -> Invoice:

@@ -1,4 +1,7 @@
-"""`manage.py seed`: a dozen tenants in every status, with leads, contacts and invoices; a second run adds nothing."""
+"""`manage.py seed`: three plans and a dozen tenants in every status, with leads, contacts and invoices.
+
+A second run adds nothing.
+"""
 
 import random
 import uuid
@@ -9,7 +12,7 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 from django.utils import timezone
 
-from billing.models import Invoice, InvoiceStatus
+from billing.models import Invoice, InvoiceStatus, Plan, Tier
 from leads.models import Address, Lead
 from provisioning.models import ProvisioningRun
 from tenants.models import Contact, Resource, Tenant, TenantConfig, TenantStatus
@@ -29,6 +32,11 @@ COMPANIES = (
     ("Kestrel Air", "kestrel", "Linh", "Nguyễn", "Hanoi", "VN"),
     ("Lumen Schools", "lumen", "Rosa", "Jiménez", "Sevilla", "ES"),
 )
+PLANS = (
+    ("Basic", Tier.BASIC, 19, ["3 users", "Mail support"], {"cpu": 1, "memory": 2}),
+    ("Standard", Tier.STANDARD, 49, ["20 users", "Single sign-on", "Mail support"], {"cpu": 2, "memory": 4}),
+    ("Premium", Tier.PREMIUM, 199, ["Own resources", "Single sign-on", "Telephone support"], {"cpu": 8, "memory": 16}),
+)
 
 
 class Command(BaseCommand):
@@ -36,10 +44,21 @@ class Command(BaseCommand):
 
     @transaction.atomic
     def handle(self, **options):
+        for plan in PLANS:
+            self.plan(*plan)
         made = sum(self.company(index, *company) for index, company in enumerate(COMPANIES))
         for index, name in enumerate(("Mona", "Otto", "Pia")):
             self.lead(f"waiting-{index}", name, "Newcomer", f"{name} & Co", f"{name.lower()}@{name.lower()}.example")
         self.stdout.write(f"{made} tenants were added.")
+
+    def plan(self, name, tier, price, features, size_config):
+        return Plan.everything.get_or_create(
+            id=uuid.uuid5(NAMESPACE, f"plan {tier}"),
+            defaults={
+                "name": name, "tier": tier, "price": Decimal(price), "currency_code": "EUR", "features": features,
+                "size_config": size_config,
+            },
+        )  # fmt: skip
 
     def lead(self, label, first_name, last_name, company_name, email, **values):
         return Lead.objects.get_or_create(

@@ -1,8 +1,9 @@
 """What the customers are asked to pay."""
 
-from django.core.validators import MinValueValidator, RegexValidator
+from django.core.validators import MinValueValidator
 from django.db import models
 
+from billing.money import validate_currency
 from config.fields import one_line
 from config.models import AuditedModel
 from tenants.models import Tenant
@@ -23,9 +24,7 @@ class Invoice(AuditedModel):
     start_date = models.DateTimeField()
     end_date = models.DateTimeField()
     amount = models.DecimalField(max_digits=14, decimal_places=3, validators=[MinValueValidator(0)])
-    currency_code = models.CharField(
-        max_length=3, validators=[RegexValidator(r"^[A-Z]{3}\Z", "Not an ISO 4217 code.", code="pattern")]
-    )
+    currency_code = models.CharField(max_length=3, validators=[validate_currency])
     invoice_file = models.CharField(max_length=500, null=True, blank=True, validators=[one_line])
     due_date = models.DateTimeField()
     status = models.PositiveSmallIntegerField(choices=InvoiceStatus, default=InvoiceStatus.PENDING)
