@@ -35,6 +35,7 @@ def sign_up(request) -> HttpResponse:
         "minimum": settings.FORM_MIN_SECONDS,
         "work_email": settings.WORK_EMAIL_REQUIRED,
         "challenge": challenge,
+        "login_url": settings.APP_LOGIN_URL if settings.APP_LOGIN_URL != settings.PUBLIC_URL else None,
     }
     response = render(request, "signup/form.html", context)
     if challenge:
@@ -45,16 +46,18 @@ def sign_up(request) -> HttpResponse:
 @page
 def sent(request) -> HttpResponse:
     """Look into your inbox."""
-    return render(request, "signup/sent.html", {"cooldown": settings.RESEND_COOLDOWN})
+    minutes = round(settings.VALIDATION_TOKEN_EXPIRY.total_seconds() / 60) or 1
+    return render(request, "signup/sent.html", {**_mails(), "minutes": minutes})
 
 
 @page
 def verify(request, id) -> HttpResponse:
     """Where the mail's link leads. Nothing happens before a click: mail scanners follow links too."""
-    response = render(
-        request,
-        "signup/verify.html",
-        {"lead_id": id, "login_url": settings.APP_LOGIN_URL, "cooldown": settings.RESEND_COOLDOWN},
-    )
+    response = render(request, "signup/verify.html", {**_mails(), "lead_id": id, "login_url": settings.APP_LOGIN_URL})
     response["Referrer-Policy"] = "no-referrer"
     return response
+
+
+def _mails() -> dict[str, object]:
+    """What a page has to know that offers another mail."""
+    return {"cooldown": settings.RESEND_COOLDOWN, "mailbox": settings.MAILBOX}

@@ -85,13 +85,18 @@ def with_parts(
     return tenant
 
 
+def proposed_domains(lead: Lead) -> list[str]:
+    """The domains that the lead's tenant has to name."""
+    return [] if is_public(lead.email_domain) else [lead.email_domain]
+
+
 def _check_domains_of_lead(lead: Lead, domains: list[str]) -> None:
     """A public mail provider's domain cannot be claimed, so a lead with an address there need not name it."""
     public = next(filter(is_public, domains), None)
     if public:
         raise BadRequest(f"{public} belongs to everybody who has an address there.", code="public_mail_domain")
-    if not is_public(lead.email_domain):
-        _check_domain(lead.email_domain, domains)
+    for domain in proposed_domains(lead):
+        _check_domain(domain, domains)
 
 
 def _check_domain(domain: str, domains: list[str]) -> None:

@@ -15,6 +15,7 @@ from config.serializers import Selection, Serializer
 from config.throttling import KeyCheckLimit, PublicLimit
 from identity import permissions as codes
 from identity.idempotency import IdempotentMixin
+from leads.models import Lead
 from tenants import keys, lifecycle, onboarding
 from tenants.serializers import (
     ContactSerializer,
@@ -68,6 +69,28 @@ class KeyView(ApiView):
         """For a form that checks while one types. It reserves nothing: the tenant's creation decides."""
         available, suggestions = keys.look_up(key)
         return Response({"key": key, "available": available, "suggestions": suggestions})
+
+
+class ProposalSerializer(Serializer):
+    keys = serializers.ListField(child=serializers.CharField(), help_text="Free keys, the best first.")
+    domains = serializers.ListField(child=serializers.CharField(), help_text="None for a public mail provider's.")
+
+
+class ProposalView(ApiView):
+    permission_codes: ClassVar = {"get": (codes.CREATE_TENANT,)}
+
+    @extend_schema(
+        operation_id="proposeTenant",
+        tags=["Leads"],
+        summary="What the lead's tenant could be called",
+        responses={200: ProposalSerializer},
+    )
+    def get(self, request, id):
+        """Keys from the company's name that are free now, and the domain of the mail address, to fill a form with."""
+        lead = Lead.objects.visible_to(request.user).filter(id=id).first()
+        if lead is None:
+            raise Http404
+        return Response({"keys": keys.propose(lead), "domains": onboarding.proposed_domains(lead)})
 
 
 @model_schema("Tenant", "Tenants")

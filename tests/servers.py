@@ -105,7 +105,8 @@ for _name in ("NODE_ENV", "REDIS_URL", "EMAIL_URL", "PUBLIC_URL", "EVENT_HTTP_UR
     os.environ[_name] = ""
 os.environ |= {
     "NODE_ENV": "test", "EVENT_CONNECTOR": "memory", "EVENT_DELIVERY": "relay", "DEMO_BUILD_SECONDS": "0",
-    "PUBLIC_API_MAX_ATTEMPTS": "0", "KEY_CHECK_MAX_ATTEMPTS": "0", "WEBHOOK_API_MAX_ATTEMPTS": "0", "AUTH_MAX_ATTEMPTS": "0", "APP_NAME": "Tenantry",
+    "PUBLIC_API_MAX_ATTEMPTS": "0", "WEBHOOK_API_MAX_ATTEMPTS": "0", "AUTH_MAX_ATTEMPTS": "0", "APP_NAME": "Tenantry",
+    "KEY_CHECK_MAX_ATTEMPTS": "0",
     "JWT_SECRET": "a-secret-of-the-tests-that-is-long-enough", "JWT_ISSUER": "tests", "LOG_LEVEL": "error",
 }  # fmt: skip
 if STARTED not in os.environ:
