@@ -20,7 +20,8 @@ function headers() {
 
 /** The service believes nobody who is faster; who fills by a click waits here instead of being told so. */
 function patience() {
-  const rest = (Number(form.dataset.minimum) + 1) * 1000 - (performance.now() - opened);
+  const minimum = Number(form.dataset.minimum);
+  const rest = minimum && (minimum + 1) * 1000 - (performance.now() - opened);
   return new Promise((done) => setTimeout(done, Math.max(0, rest)));
 }
 

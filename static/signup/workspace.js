@@ -11,6 +11,7 @@ const verdict = section.querySelector(".verdict");
 const chips = section.querySelector(".chips");
 const list = section.querySelector(".domains");
 const notice = section.querySelector(".notice");
+const KEY = /^[a-z0-9]{1,10}$/;
 const HOST = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const PAUSE = 300; // milliseconds without a keystroke before a key is checked
 
@@ -37,14 +38,21 @@ function suggest(keys) {
   }));
 }
 
-async function checkKey() {
+/** Say at once what can be said without asking; whether there is something to ask. */
+function prejudge() {
   clearTimeout(timer);
   asking.abort();
-  asking = new AbortController();
   mark(keyInput);
+  const possible = KEY.test(keyInput.value);
+  if (possible) judge(text("key_checking"));
+  else judge(keyInput.value && text("key_pattern"), "bad");
+  return possible;
+}
+
+async function checkKey() {
+  if (!prejudge()) return;
   const key = keyInput.value;
-  if (!/^[a-z0-9]{1,10}$/.test(key)) return judge(key ? text("key_pattern") : "", "bad");
-  judge(text("key_checking"));
+  asking = new AbortController();
   try {
     const found = await journey.call("GET", `tenants/keys/${key}`, { signal: asking.signal });
     judge(text(found.available ? "key_free" : "key_taken", { key }), found.available ? "good" : "bad");
@@ -58,8 +66,7 @@ async function checkKey() {
 
 keyInput.addEventListener("input", () => {
   keyInput.value = keyInput.value.toLowerCase();
-  clearTimeout(timer);
-  timer = setTimeout(checkKey, PAUSE);
+  if (prejudge()) timer = setTimeout(checkKey, PAUSE);
 });
 
 function showDomains() {
@@ -128,7 +135,11 @@ export async function setUpWorkspace(given, plan, show) {
 async function create() {
   say(notice, "");
   if (!check([keyInput])) return;
-  if (!/^[a-z0-9]{1,10}$/.test(keyInput.value)) return mark(keyInput, text("key_pattern")), keyInput.focus();
+  if (!KEY.test(keyInput.value)) {
+    mark(keyInput, text("key_pattern"));
+    keyInput.focus();
+    return;
+  }
   if (!addDomain()) return;
   try {
     const tenant = await journey.call("POST", `leads/${journey.leadId}/tenants`, { body: { key: keyInput.value, domains } });
