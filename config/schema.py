@@ -192,6 +192,7 @@ class Schema(AutoSchema):
             yield from (400, 413, 415, 422)
         if self.action in (*READS, "count", "bulk_update"):
             yield 400
+        yield from getattr(self.view, "error_statuses", {}).get(self.action, ())
         if self.action in CONFLICTING or path == "/leads/{id}/tenants":
             yield 409
 
@@ -249,6 +250,20 @@ SAMPLES: dict[str, Any] = {
     "currencyCode": "EUR",
     "amount": 120.5,
     "price": 49,
+    "number": "INV-2026-000001",
+    "quantity": 1,
+    "unitPrice": 101.26,
+    "discountPercent": 0,
+    "rate": 19,
+    "taxRate": 19,
+    "subtotal": 101.26,
+    "net": 101.26,
+    "tax": 19.24,
+    "taxTotal": 19.24,
+    "openAmount": 120.5,
+    "paidAmount": 0,
+    "creditedAmount": 0,
+    "month": "2026-01",
     "features": ["Single sign-on"],
     "sizeConfig": {"cpu": 2},
     "description": "Everything that a growing team needs.",
@@ -296,12 +311,13 @@ def _error_example(status: int) -> dict:
 
 def _example(schema: dict, components: dict, name: str = "") -> Any:
     if "$ref" in schema:
-        return _example(components[schema["$ref"].rpartition("/")[2]], components, name)
-    if name in SAMPLES:
-        return json.loads(json.dumps(SAMPLES[name]))
+        meant = components[schema["$ref"].rpartition("/")[2]]
+        return _example(meant, components, "" if "properties" in meant else name)
     for combination in ("allOf", "oneOf", "anyOf"):
         if combination in schema:
             return _example(schema[combination][0], components, name)
+    if name in SAMPLES:
+        return json.loads(json.dumps(SAMPLES[name]))
     if "enum" in schema:
         return schema["enum"][0]
     kinds = schema.get("type", "object")
@@ -313,5 +329,6 @@ def _example(schema: dict, components: dict, name: str = "") -> Any:
     if kind == "array":
         return [_example(schema["items"], components)]
     if kind == "string":
-        return {"uuid": ID, "date-time": MOMENT, "uri": "https://acme.example"}.get(schema.get("format", ""), "text")
+        formats = {"uuid": ID, "date-time": MOMENT, "date": MOMENT[:10], "uri": "https://acme.example"}
+        return formats.get(schema.get("format", ""), "text")
     return {"boolean": True, "integer": schema.get("minimum", 0), "number": 1.5}[kind]

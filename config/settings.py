@@ -139,8 +139,20 @@ STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
+FILES_S3_BUCKET = env.text("FILES_S3_BUCKET")
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": VAR_DIR / "files"}},
+    "default": {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": FILES_S3_BUCKET,
+            "region_name": env.text("AWS_REGION", "us-east-1"),
+            "location": env.text("FILES_S3_PREFIX", ""),
+            "file_overwrite": False,
+            "default_acl": None,
+        },
+    }
+    if FILES_S3_BUCKET
+    else {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": VAR_DIR / "files"}},
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
         if PRODUCTION
@@ -253,6 +265,8 @@ SPECTACULAR_SETTINGS = {
         {"name": "Contacts", "description": "A tenant's people."},
         {"name": "Tenant configurations", "description": "A tenant's settings."},
         {"name": "Plans", "description": "What is for sale."},
+        {"name": "Subscriptions", "description": "Who has taken which plan."},
+        {"name": "Billing", "description": "Customers, payments, credit notes and the sums of it all."},
         {"name": "Invoices", "description": "What a tenant owes."},
         {"name": "Provisioners", "description": "What a provisioner calls, signed."},
         {"name": "Authentication", "description": "Tokens for staff."},
@@ -272,6 +286,7 @@ SPECTACULAR_SETTINGS = {
         "InvoiceStatus": "billing.models.InvoiceStatus",
         "Tier": "billing.models.Tier",
         "BillingCycle": "billing.models.BillingCycle",
+        "SubscriptionStatus": "billing.models.SubscriptionStatus",
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.schema.add_examples"],
     "APPEND_COMPONENTS": {
@@ -332,6 +347,30 @@ WEBHOOK_SECRET_OVERLAP = timedelta(milliseconds=env.integer("WEBHOOK_SECRET_OVER
 WEBHOOK_TIMESTAMP_TOLERANCE = timedelta(seconds=env.integer("WEBHOOK_TIMESTAMP_TOLERANCE", 20, minimum=1))
 WEBHOOK_HANDLERS = env.pairs("WEBHOOK_HANDLERS")
 IDENTITY_PROVIDERS = env.pairs("IDENTITY_PROVIDERS")
+
+# --- Billing ---------------------------------------------------------------------------------------------------------
+
+SELLER_NAME = env.text("SELLER_NAME", APP_NAME)
+SELLER_ADDRESS = env.lines("SELLER_ADDRESS")
+SELLER_COUNTRY = env.text("SELLER_COUNTRY", "")
+SELLER_TAX_ID = env.text("SELLER_TAX_ID", "")
+SELLER_LOGO = env.file("SELLER_LOGO")
+SELLER_COLOUR = env.matching("SELLER_COLOUR", "#0f5c6e", r"#[0-9a-fA-F]{6}", "a colour such as #0f5c6e")
+BILLING_TIME_ZONE = env.time_zone("BILLING_TIME_ZONE", "UTC")
+BILLING_TAX_RATE = env.number("BILLING_TAX_RATE", "0", minimum="0", maximum="100")
+BILLING_PAYMENT_FIRST = env.boolean("BILLING_PAYMENT_FIRST", False)
+INVOICE_SERIES = env.matching("INVOICE_SERIES", "INV", r"[A-Z0-9]{1,10}", "one to ten capital letters and digits")
+CREDIT_NOTE_SERIES = env.matching(
+    "CREDIT_NOTE_SERIES", "CN", r"[A-Z0-9]{1,10}", "one to ten capital letters and digits"
+)
+if INVOICE_SERIES == CREDIT_NOTE_SERIES:
+    raise ImproperlyConfigured("CREDIT_NOTE_SERIES must differ from INVOICE_SERIES.")
+INVOICE_DUE_DAYS = env.integer("INVOICE_DUE_DAYS", 14)
+INVOICE_TERMS = env.lines("INVOICE_TERMS")
+INVOICE_REMINDER_DAYS = env.days("INVOICE_REMINDER_DAYS", [3, 7, 14])
+INVOICE_SUSPEND_AFTER = env.integer("INVOICE_SUSPEND_AFTER", 0)
+SUBSCRIPTION_NOTICE_DAYS = env.integer("SUBSCRIPTION_NOTICE_DAYS", 7)
+PAYMENT_GATEWAYS = env.pairs("PAYMENT_GATEWAYS")
 
 # --- Mail ------------------------------------------------------------------------------------------------------------
 

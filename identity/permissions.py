@@ -61,10 +61,21 @@ DJANGO_PERMISSIONS = {
     UPDATE_PLAN: "billing.change_plan",
     DELETE_PLAN: "billing.delete_plan",
     VIEW_PLAN: "billing.view_plan",
+    CREATE_SUBSCRIPTION: "billing.add_subscription",
+    UPDATE_SUBSCRIPTION: "billing.change_subscription",
+    VIEW_SUBSCRIPTION: "billing.view_subscription",
+    CREATE_CUSTOMER: "billing.add_billingcustomer",
+    UPDATE_CUSTOMER: "billing.change_billingcustomer",
+    DELETE_CUSTOMER: "billing.delete_billingcustomer",
+    VIEW_CUSTOMER: "billing.view_billingcustomer",
+    CREATE_PAYMENT: "billing.add_payment",
+    VIEW_PAYMENT: "billing.view_payment",
+    DELETE_BILL: "billing.add_creditnote",
+    VIEW_BILL: "billing.view_creditnote",
 }
 """The permission of the admin that stands behind a code: a group gives both at once."""
 
-ALL_CODES = frozenset({*DJANGO_PERMISSIONS, *LEAD_CODES, CREATE_SUBSCRIPTION, UPDATE_SUBSCRIPTION})
+ALL_CODES = frozenset({*DJANGO_PERMISSIONS, *LEAD_CODES})
 
 
 def codes_of(user) -> list[str]:
@@ -79,7 +90,8 @@ class HasPermissionCode(BasePermission):
     """Whether the token carries one of the codes that the view declares for its action.
 
     A view says `permission_codes = {action: codes}`, an APIView keys them by the lower-case method. What is not
-    declared is refused. A lead's token may besides do what the view lists as `lead_actions`, on its own objects.
+    declared is refused. A lead's token may besides do what the view lists as `lead_actions`, on its own objects, and
+    never what it lists as `staff_actions`, whatever its codes.
     """
 
     def has_permission(self, request, view) -> bool:
@@ -87,6 +99,9 @@ class HasPermissionCode(BasePermission):
         codes: Iterable[str] = getattr(view, "permission_codes", {}).get(action, ())
         if request.user is None:
             return False
-        if request.user.lead_id is not None and action in getattr(view, "lead_actions", ()):
-            return True
+        if request.user.lead_id is not None:
+            if action in getattr(view, "staff_actions", ()):
+                return False
+            if action in getattr(view, "lead_actions", ()):
+                return True
         return not request.user.permissions.isdisjoint(codes)

@@ -1,6 +1,5 @@
 """Provision and deprovision a tenant."""
 
-import uuid
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
@@ -9,14 +8,16 @@ from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, 
 from rest_framework import status
 from rest_framework.response import Response
 
+from billing.models import Invoice
+from billing.money import shown
 from config.api import ApiView, ApiViewSet
+from config.errors import body as error_body
 from config.filters import read_page
 from config.schema import model_schema
 from identity import permissions as codes
 from identity.idempotency import IdempotentMixin
-from provisioning.messages import subscription_to
 from provisioning.offboarding import export, restore
-from provisioning.requests import request_deprovisioning, request_provisioning, rotate_secret
+from provisioning.requests import provision_on_plan, request_deprovisioning, request_provisioning, rotate_secret
 from provisioning.schemas import event_schema
 from provisioning.serializers import PlanChoiceSerializer, SubscriptionSerializer, TimelineEntrySerializer
 from provisioning.timeline import timeline_of
@@ -50,6 +51,7 @@ class ProvisioningViewSet(IdempotentMixin, ApiViewSet):
         "timeline": (codes.VIEW_TENANT,),
     }
     lead_actions = frozenset({"timeline"})
+    error_statuses: ClassVar = {"provision": (402,)}
 
     @extend_schema(
         operation_id="provisionTenant",
@@ -65,15 +67,20 @@ class ProvisioningViewSet(IdempotentMixin, ApiViewSet):
         """PENDINGPROVISION or PROVISIONFAILED → PROVISIONING; an event with a fresh secret leaves.
 
         A plan of the catalogue is chosen by `planId`; a lead can choose no other way, and only what is for
-        self-service. Staff and services may bring a whole subscription with a plan of their own.
+        self-service. Staff and services may bring a whole subscription with a plan of their own, which is billed
+        elsewhere. With BILLING_PAYMENT_FIRST the answer is 402 until the first invoice is paid.
         """
         tenant = self.found(id=id)
         if request.user.lead_id is not None or _names_a_plan(request.data):
             chosen = self.valid(PlanChoiceSerializer)
-            subscription = subscription_to(chosen["plan"], id=chosen.get("id") or str(uuid.uuid4()))
+            unpaid = provision_on_plan(
+                tenant_id=tenant.id, plan=chosen["plan"], reference=chosen.get("id", ""), actor=request.user.actor_id
+            )
+            if unpaid is not None:  # answered, not raised: what was issued stays
+                return _payment_required(unpaid)
         else:
             subscription = dict(SubscriptionSerializer(self.valid(SubscriptionSerializer)).data)
-        request_provisioning(tenant_id=tenant.id, subscription=subscription, actor=request.user.actor_id)
+            request_provisioning(tenant_id=tenant.id, subscription=subscription, actor=request.user.actor_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(operation_id="deprovisionTenant", summary="Deprovision", request=None, responses={204: None})
@@ -104,7 +111,7 @@ class ProvisioningViewSet(IdempotentMixin, ApiViewSet):
         responses={(200, "application/zip"): OpenApiTypes.BINARY},
     )
     def export(self, request, id):
-        """A ZIP of JSON files: tenant, lead, address, contacts, configs, resources, invoices."""
+        """A ZIP: tenant, lead, address, contacts, configs, resources and all of billing as JSON, invoices as PDF."""
         tenant = self.found(id=id)
         return HttpResponse(
             export(tenant),
@@ -123,6 +130,11 @@ class ProvisioningViewSet(IdempotentMixin, ApiViewSet):
         limit, offset = read_page(request.query_params)
         entries = timeline_of(self.found(id=id), limit=limit, offset=offset)
         return Response(TimelineEntrySerializer(entries, many=True).data)
+
+
+def _payment_required(invoice: Invoice) -> Response:
+    message = f"Invoice {invoice.number} has to be paid first: {shown(invoice.open_amount, invoice.currency_code)}."
+    return Response(error_body(402, message, code="PAYMENT_REQUIRED"), status=status.HTTP_402_PAYMENT_REQUIRED)
 
 
 def _names_a_plan(body: Any) -> bool:

@@ -15,7 +15,7 @@ def tenant_welcome(tenant: Tenant, *, app_plane_url: str) -> EmailMultiAlternati
     return compose(
         "tenant_welcome",
         to=contact.email,
-        language=tenant.lead.language if tenant.lead else "",
+        language=tenant.language,
         contact=contact,
         tenant=tenant,
         link=app_plane_url or settings.APP_LOGIN_URL,

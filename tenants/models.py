@@ -92,6 +92,11 @@ class Tenant(AuditedModel):
         return f"{self.name} ({self.key})"
 
     @property
+    def language(self) -> str:
+        """What its people are written to in: that of the sign-up, or empty for the service's own."""
+        return self.lead.language if self.lead else ""
+
+    @property
     def primary_contact(self) -> "Contact | None":
         """Who is written to: the primary contact, else the oldest; None without any."""
         return self.contacts(manager="objects").order_by("-is_primary", "created_on", "id").first()
