@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.response import Response
@@ -40,6 +40,11 @@ class LeadViewSet(IdempotentMixin, ApiViewSet):
         summary="Sign up",
         request=SignUpSerializer,
         responses={200: SignedUpSerializer},
+        parameters=[
+            OpenApiParameter(
+                "X-Challenge-Response", str, OpenApiParameter.HEADER, description="Where CHALLENGE_PROVIDER is set."
+            )
+        ],
         auth=[],
     )
     def create(self, request) -> Response:

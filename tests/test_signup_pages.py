@@ -382,7 +382,8 @@ EVERYTHING = {
     "lead": {"first_name": "Ada", "company_name": "Analytical Engines Ltd"}, "contact": {"first_name": "Ada"},
     "tenant": {"name": "Analytical Engines Ltd", "key": "engines"}, "link": LINK, "minutes": 5, "unfinished": True,
     "invoice": {"number": "2026-000123", "seller": {"name": "Tenantry"}}, "total": "1,234.50 EUR",
-    "note": {"number": "G-7", "reason": "Goodwill"}, "open_amount": "34.50 EUR", "due": date(2026, 11, 24), "day": date(2026, 11, 24),
+    "note": {"number": "G-7", "reason": "Goodwill"}, "open_amount": "34.50 EUR",
+    "due": date(2026, 11, 24), "day": date(2026, 11, 24),
     "subscription": {"plan": {"name": "Premium"}},
 }  # fmt: skip
 """What any mail's templates may ask for."""

@@ -13,6 +13,7 @@ const STATES = { TENANT_PROVISIONING: "building", TENANT_PROVISIONING_FAILURE: "
   TENANT_RESUMED: "ready", TENANT_SUSPENDED: "closed", TENANT_DEPROVISIONING: "closed", TENANT_DEPROVISIONED: "closed" };
 
 let state = "";
+let watch = 0; // which watching is the present one: a retry begins another
 
 function enter(next) {
   if (next === state) return;
@@ -68,21 +69,22 @@ function draw(steps) {
 export async function watchProgress(journey, tenantId) {
   const open = section.querySelector("[data-open]");
   const retry = section.querySelector("[data-retry]");
+  const mine = ++watch;
   let pause = FIRST;
   let wake = () => {};
   retry.onclick = () => once(retry, async () => {
-    if (!recall().planId) return journey.resume();
-    await journey.call("POST", `tenants/${tenantId}/provision`, { body: { planId: recall().planId } }).catch((error) => {
+    if (!recall().planId) return journey.plan({ id: tenantId }); // another tab chose it
+    return journey.provision(tenantId).catch((error) => {
       if (!(error instanceof Refused)) throw error;
+      return wake(); // the next question says what is wrong
     });
-    pause = FIRST;
-    return wake();
   });
-  document.addEventListener("visibilitychange", () => document.hidden || wake());
+  document.onvisibilitychange = () => document.hidden || wake();
 
   for (let quiet = 0; quiet < 4; ) {
     try {
       const entries = await journey.call("GET", `tenants/${tenantId}/timeline?limit=100`);
+      if (mine !== watch) return;
       const last = entries.find(({ kind, name }) => kind === "event" && name in STATES);
       enter(last ? STATES[last.name] : "building");
       const url = entries.find(({ appPlaneUrl }) => appPlaneUrl)?.appPlaneUrl;
