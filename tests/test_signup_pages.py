@@ -400,6 +400,7 @@ def test_every_mail_can_be_read_in_any_width_and_mode(visit, language):  # noqa:
             picture(page, f"mail-{name}-{language}", device=device)
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
             assert page.locator("h1").count() == 1, name
-            assert_accessible(page)
+            if language == "en":  # the colours are the same in any
+                assert_accessible(page)
             for shown in (page.inner_text("body"), mail.body):
                 assert {"en": "Hello Ada,", "de": "Guten Tag Ada,"}[language] in shown, name
