@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo serve seed test chaos bench-relay lint types format lock clean
+.PHONY: help run demo serve seed test chaos bench-relay lint types format lock messages screenshots clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,6 +63,13 @@ format: $(VENV)/.installed-dev ## Mend the style
 lock: $(VENV)/.installed-dev ## Compile requirements.txt and requirements-dev.txt
 	@$(PY) -m uv pip compile -q --universal --python-version 3.11 --no-emit-index-url requirements.in -o requirements.txt
 	@$(PY) -m uv pip compile -q --universal --python-version 3.11 --no-emit-index-url requirements.in requirements-dev.in -o requirements-dev.txt
+
+messages: $(VENV)/.installed-dev ## Bring locale/ in step with the templates (needs gettext)
+	@$(PY) manage.py makemessages -v 0 -l de --no-location --no-obsolete -i $(VENV) -i var -i build -i tests
+	@$(PY) manage.py compilemessages -v 0 -i $(VENV)
+
+screenshots: $(VENV)/.installed-dev ## Pictures of every page and mail into build/screenshots (needs chromium)
+	@SCREENSHOTS=build/screenshots $(PY) -m pytest -n0 -q tests/test_signup_pages.py
 
 clean: ## Remove what make made, the database too
 	rm -rf $(VENV) var build

@@ -50,12 +50,13 @@ class JSONAlways(BaseContentNegotiation):
 
 class ApiMixin:
     """The checks before a handler, as data: for each action (of a plain view: lower-case method) the permission codes
-    of which a caller needs one and the rate limit; `public_actions` need no token.
+    of which a caller needs one and the rate limit; `public_actions` need no token, `open_actions` show more to one.
     """
 
     permission_codes: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     throttles: ClassVar[Mapping[str, type[BaseThrottle]]] = {}
     public_actions: ClassVar[frozenset[str]] = frozenset()
+    open_actions: ClassVar[frozenset[str]] = frozenset()
     content_negotiation_class = JSONAlways
     http_method_names: ClassVar = ["get", "post", "put", "patch", "delete", "head"]
 
@@ -80,7 +81,7 @@ class ApiMixin:
         return [] if self._action_name in self.public_actions else super().get_authenticators()
 
     def get_permissions(self):
-        return [] if self._action_name in self.public_actions else super().get_permissions()
+        return [] if self._action_name in self.public_actions | self.open_actions else super().get_permissions()
 
     def get_throttles(self):
         return [self.throttles[self._action_name]()] if self._action_name in self.throttles else []

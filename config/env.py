@@ -9,8 +9,10 @@ import os
 import re
 import uuid
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar, overload
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -129,9 +131,77 @@ def origin(name: str) -> str | None:
     return value.rstrip("/")
 
 
+def origins(name: str) -> list[str]:
+    """A comma-separated list of origins (RFC 6454): scheme, host and maybe port, nothing behind them."""
+    found = [item.rstrip("/") for item in listing(name)]
+    if not all(re.fullmatch(r"https?://[\w.-]+(:\d+)?|https?://\[[0-9a-fA-F:]+\](:\d+)?", item) for item in found):
+        raise ImproperlyConfigured(f"{name} must be a comma-separated list of origins, such as https://app.example.")
+    return found
+
+
+def color(name: str, default: str) -> str:
+    """A colour as #rrggbb; #rgb is read too."""
+    value = text(name, default).lower()
+    if re.fullmatch(r"#[0-9a-f]{3}", value):
+        value = "#" + "".join(digit * 2 for digit in value[1:])
+    if not re.fullmatch(r"#[0-9a-f]{6}", value):
+        raise ImproperlyConfigured(f"{name} must be a colour such as #0f766e.")
+    return value
+
+
 def identifier(name: str, default: str) -> str:
     """A plain SQL identifier (letters, digits, underscores)."""
     value = text(name, default)
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", value):
         raise ImproperlyConfigured(f"{name} must be a plain SQL identifier.")
+    return value
+
+
+def number(name: str, default: str, *, minimum: str, maximum: str) -> Decimal:
+    """A decimal number between `minimum` and `maximum`."""
+    value = text(name, default)
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,3})?", value) or not Decimal(minimum) <= Decimal(value) <= Decimal(maximum):
+        raise ImproperlyConfigured(f"{name} must be a number from {minimum} to {maximum}.")
+    return Decimal(value)
+
+
+def days(name: str, default: Sequence[int]) -> list[int]:
+    """A comma-separated list of numbers of days, each more than the one before."""
+    values = listing(name, [str(day) for day in default])
+    if not all(re.fullmatch(r"\d{1,4}", value) for value in values):
+        raise ImproperlyConfigured(f"{name} must be a comma-separated list of days.")
+    result = [int(value) for value in values]
+    if result != sorted(set(result)):
+        raise ImproperlyConfigured(f"{name} must rise from day to day.")
+    return result
+
+
+def lines(name: str) -> str:
+    """A text of several lines, also written in one with \\n between them."""
+    return text(name, "").replace("\\n", "\n")
+
+
+def matching(name: str, default: str, pattern: str, hint: str) -> str:
+    """A text that the pattern matches as a whole; `hint` says how it has to look."""
+    value = text(name, default)
+    if not re.fullmatch(pattern, value):
+        raise ImproperlyConfigured(f"{name} must be {hint}.")
+    return value
+
+
+def time_zone(name: str, default: str) -> str:
+    """The name of a time zone of the IANA database."""
+    value = text(name, default)
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ImproperlyConfigured(f"{name} must name a time zone, such as Europe/Berlin.") from error
+    return value
+
+
+def file(name: str) -> str | None:
+    """The path of a file that is there, or None where the variable is unset."""
+    value = text(name)
+    if value is not None and not Path(value).is_file():
+        raise ImproperlyConfigured(f"{name} names a file that cannot be found.")
     return value

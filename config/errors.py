@@ -19,6 +19,7 @@ from config.middleware import request_id
 NAMES = {
     400: "BadRequestError",
     401: "UnauthorizedError",
+    402: "PaymentRequiredError",
     403: "ForbiddenError",
     404: "NotFoundError",
     405: "MethodNotAllowedError",

@@ -59,15 +59,15 @@ class Number(serializers.DecimalField):
 
 
 class NamedChoice(serializers.ChoiceField):
-    """An integer enumeration; its names are accepted on input too, in any letter case ("PAID")."""
+    """An enumeration; its names are accepted on input in any letter case ("PAID", "paid")."""
 
     def to_internal_value(self, data):
         if isinstance(data, str):
             by_name = {str(label).upper(): value for value, label in self.choices.items()}
             data = by_name.get(data.upper(), data)
-        if isinstance(data, bool) or not isinstance(data, int):
+        if isinstance(data, bool) or not isinstance(data, int | str) or data not in self.choices:
             self.fail("invalid_choice", input=data)
-        return super().to_internal_value(data)
+        return data
 
 
 class JSONObject(serializers.JSONField):

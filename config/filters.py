@@ -34,6 +34,7 @@ class Filter:
 
     where: Q
     order: tuple[str, ...]
+    """Empty: the model's own."""
     limit: int | None
     offset: int
     selection: Selection
@@ -69,7 +70,8 @@ def read_page(query: QueryDict) -> tuple[int, int]:
 
 def apply(filter_: Filter, queryset: QuerySet, serializer: Serializers, principal) -> QuerySet:
     """`queryset` filtered and ordered, with the included relations, without limit and offset."""
-    queryset = queryset.filter(filter_.where).order_by(*filter_.order)
+    order = filter_.order or serializer.Meta.model._meta.ordering
+    queryset = queryset.filter(filter_.where).order_by(*order)
     return queryset.prefetch_related(*prefetches(filter_, serializer, principal))
 
 
@@ -199,7 +201,7 @@ def _object(value, name: str) -> dict:
 
 def _order(given, serializer: Serializers) -> tuple[str, ...]:
     if given is None or given == [] or given == "":
-        return ("created_on", "pk")
+        return ()
     entries = given if isinstance(given, list) else str(given).split(",")
     result: list[str] = []
     for entry in entries:
@@ -217,7 +219,7 @@ def _ordering(given: str, serializer: Serializers) -> tuple[str, ...]:
     for name in filter(None, (part.strip() for part in given.split(","))):
         column = property_field(name.lstrip("-"), serializer).attname
         result.append(f"-{column}" if name.startswith("-") else column)
-    return _with_tie_break(result) if result else ("created_on", "pk")
+    return _with_tie_break(result) if result else ()
 
 
 def _with_tie_break(order: list[str]) -> tuple[str, ...]:

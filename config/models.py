@@ -26,8 +26,8 @@ class AuditedQuerySet(models.QuerySet):
         return self.alive().audited_update(actor=actor, deleted=True, deleted_on=timezone.now(), deleted_by=actor)
 
 
-class AliveManager(models.Manager.from_queryset(AuditedQuerySet)):  # type: ignore[misc]
-    """Sees what is not deleted."""
+class AuditedManager(models.Manager):
+    """Sees what is not deleted; made with the queryset of its model: `AuditedManager.from_queryset(…)()`."""
 
     def get_queryset(self):
         return super().get_queryset().alive()
@@ -48,7 +48,7 @@ class AuditedModel(models.Model):
     deleted_on = models.DateTimeField(null=True, blank=True, editable=False)
     deleted_by = models.UUIDField(null=True, blank=True, editable=False)
 
-    objects = AliveManager()
+    objects = AuditedManager.from_queryset(AuditedQuerySet)()
     everything = models.Manager.from_queryset(AuditedQuerySet)()
 
     owned_through: ClassVar[str]

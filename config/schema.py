@@ -113,6 +113,10 @@ class Schema(AutoSchema):
             return VERBS[self.action][1].format(self.view.schema_name, noun).replace("a invoice", "an invoice")
         return super().get_summary()
 
+    def get_auth(self) -> list[dict[str, Any]]:
+        """An empty requirement is one way of many: without a token."""
+        return [*super().get_auth(), {}] if self.action in self.view.open_actions else super().get_auth()
+
     def get_request_serializer(self) -> Any:
         return super().get_request_serializer() if self.method in ("POST", "PUT", "PATCH") else None
 
@@ -174,7 +178,9 @@ class Schema(AutoSchema):
         return operation
 
     def _error_statuses(self, path: str, operation: dict) -> Iterable[int]:
-        if self.action not in self.view.public_actions:
+        if self.action in self.view.open_actions:
+            yield 401
+        elif self.action not in self.view.public_actions:
             yield from (401, 403)
         elif operation.get("security") or "auth/token" in path:
             yield 401
@@ -184,8 +190,9 @@ class Schema(AutoSchema):
             yield 404
         if "requestBody" in operation:
             yield from (400, 413, 415, 422)
-        if self.action in (*READS, "count", "bulk_update"):
+        if self.action in (*READS, "count", "bulk_update") or "{key}" in path:
             yield 400
+        yield from getattr(self.view, "error_statuses", {}).get(self.action, ())
         if self.action in CONFLICTING or path == "/leads/{id}/tenants":
             yield 409
 
@@ -242,6 +249,24 @@ SAMPLES: dict[str, Any] = {
     "country": "GB",
     "currencyCode": "EUR",
     "amount": 120.5,
+    "price": 49,
+    "number": "INV-2026-000001",
+    "quantity": 1,
+    "unitPrice": 101.26,
+    "discountPercent": 0,
+    "rate": 19,
+    "taxRate": 19,
+    "subtotal": 101.26,
+    "net": 101.26,
+    "tax": 19.24,
+    "taxTotal": 19.24,
+    "openAmount": 120.5,
+    "paidAmount": 0,
+    "creditedAmount": 0,
+    "month": "2026-01",
+    "features": ["Single sign-on"],
+    "sizeConfig": {"cpu": 2},
+    "description": "Everything that a growing team needs.",
     "appPlaneUrl": "https://acme.example",
     "configKey": "theme",
     "configValue": {"colour": "teal"},
@@ -286,12 +311,13 @@ def _error_example(status: int) -> dict:
 
 def _example(schema: dict, components: dict, name: str = "") -> Any:
     if "$ref" in schema:
-        return _example(components[schema["$ref"].rpartition("/")[2]], components, name)
-    if name in SAMPLES:
-        return json.loads(json.dumps(SAMPLES[name]))
+        meant = components[schema["$ref"].rpartition("/")[2]]
+        return _example(meant, components, "" if "properties" in meant else name)
     for combination in ("allOf", "oneOf", "anyOf"):
         if combination in schema:
             return _example(schema[combination][0], components, name)
+    if name in SAMPLES:
+        return json.loads(json.dumps(SAMPLES[name]))
     if "enum" in schema:
         return schema["enum"][0]
     kinds = schema.get("type", "object")
@@ -303,5 +329,6 @@ def _example(schema: dict, components: dict, name: str = "") -> Any:
     if kind == "array":
         return [_example(schema["items"], components)]
     if kind == "string":
-        return {"uuid": ID, "date-time": MOMENT, "uri": "https://acme.example"}.get(schema.get("format", ""), "text")
+        formats = {"uuid": ID, "date-time": MOMENT, "date": MOMENT[:10], "uri": "https://acme.example"}
+        return formats.get(schema.get("format", ""), "text")
     return {"boolean": True, "integer": schema.get("minimum", 0), "number": 1.5}[kind]

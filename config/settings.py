@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
+from corsheaders.defaults import default_headers
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
@@ -91,12 +92,16 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "anymail",
+    "corsheaders",
+    "csp",
 ]
 
 MIDDLEWARE = [
     "config.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -115,6 +120,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "config.branding.context",
             ]
         },
     }
@@ -125,15 +131,29 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 
-LANGUAGE_CODE = "en"
+LANGUAGE_CODE = "en"  # of the API, the admin and whom we know no language of; pages and mails are in LANGUAGES
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
+FILES_S3_BUCKET = env.text("FILES_S3_BUCKET")
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": VAR_DIR / "files"}},
+    "default": {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": FILES_S3_BUCKET,
+            "region_name": env.text("AWS_REGION", "us-east-1"),
+            "location": env.text("FILES_S3_PREFIX", ""),
+            "file_overwrite": False,
+            "default_acl": None,
+        },
+    }
+    if FILES_S3_BUCKET
+    else {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": VAR_DIR / "files"}},
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
         if PRODUCTION
@@ -202,6 +222,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0)
 PUBLIC_API_MAX_ATTEMPTS = env.integer("PUBLIC_API_MAX_ATTEMPTS", 10)
 WEBHOOK_API_MAX_ATTEMPTS = env.integer("WEBHOOK_API_MAX_ATTEMPTS", 10)
+KEY_CHECK_MAX_ATTEMPTS = env.integer("KEY_CHECK_MAX_ATTEMPTS", 60)
 AUTH_MAX_ATTEMPTS = env.integer("AUTH_MAX_ATTEMPTS", 10)
 SYSTEM_USER_ID = env.uuid_or_none("SYSTEM_USER_ID")
 
@@ -244,6 +265,9 @@ SPECTACULAR_SETTINGS = {
         {"name": "Tenants", "description": "The customers, and the moves of their status."},
         {"name": "Contacts", "description": "A tenant's people."},
         {"name": "Tenant configurations", "description": "A tenant's settings."},
+        {"name": "Plans", "description": "What is for sale."},
+        {"name": "Subscriptions", "description": "Who has taken which plan."},
+        {"name": "Billing", "description": "Customers, payments, credit notes and the sums of it all."},
         {"name": "Invoices", "description": "What a tenant owes."},
         {"name": "Provisioners", "description": "What a provisioner calls, signed."},
         {"name": "Authentication", "description": "Tokens for staff."},
@@ -261,6 +285,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "TenantStatus": "tenants.models.TenantStatus",
         "InvoiceStatus": "billing.models.InvoiceStatus",
+        "Tier": "billing.models.Tier",
+        "BillingCycle": "billing.models.BillingCycle",
+        "SubscriptionStatus": "billing.models.SubscriptionStatus",
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.schema.add_examples"],
     "APPEND_COMPONENTS": {
@@ -279,6 +306,15 @@ VALIDATION_TOKEN_EXPIRY = timedelta(milliseconds=env.integer("VALIDATION_TOKEN_E
 LEAD_TOKEN_EXPIRY = timedelta(seconds=env.integer("LEAD_TOKEN_EXPIRY", 900, minimum=1))
 LEAD_KEY_IN_RESPONSE = env.boolean("LEAD_KEY_IN_RESPONSE", False)
 LEAD_CONFLICT_VISIBLE = env.boolean("LEAD_CONFLICT_VISIBLE", False)
+SIGN_UPS_PER_EMAIL = env.integer("SIGN_UPS_PER_EMAIL", 10 if PUBLIC_API_MAX_ATTEMPTS else 0)
+SIGN_UPS_PER_DOMAIN = env.integer("SIGN_UPS_PER_DOMAIN", 100 if PUBLIC_API_MAX_ATTEMPTS else 0)
+RESEND_COOLDOWN = env.integer("RESEND_COOLDOWN", 60 if PUBLIC_API_MAX_ATTEMPTS else 0)
+FORM_MIN_SECONDS = env.integer("FORM_MIN_SECONDS", 2)
+WORK_EMAIL_REQUIRED = env.boolean("WORK_EMAIL_REQUIRED", False)
+PUBLIC_MAIL_DOMAINS = frozenset(name.lower() for name in env.listing("PUBLIC_MAIL_DOMAINS"))
+CHALLENGE_PROVIDER = env.text("CHALLENGE_PROVIDER")
+CHALLENGE_SITE_KEY = env.text("CHALLENGE_SITE_KEY")
+CHALLENGE_SECRET = env.secret("CHALLENGE_SECRET", required=PRODUCTION and CHALLENGE_PROVIDER is not None)
 APP_VALIDATE_URL = env.url("APP_VALIDATE_URL", f"{PUBLIC_URL}/signup/verify")
 APP_LOGIN_URL = env.url("APP_LOGIN_URL", PUBLIC_URL)
 
@@ -353,20 +389,45 @@ AUTH0_CLIENT_SECRET = env.secret("AUTH0_CLIENT_SECRET", required=False)
 AUTH0_AUDIENCE = env.text("AUTH0_AUDIENCE", "")
 AUTH0_CONNECTION = env.text("AUTH0_CONNECTION", "Username-Password-Authentication")
 
+# --- Billing ---------------------------------------------------------------------------------------------------------
+
+SELLER_NAME = env.text("SELLER_NAME", APP_NAME)
+SELLER_ADDRESS = env.lines("SELLER_ADDRESS")
+SELLER_COUNTRY = env.text("SELLER_COUNTRY", "")
+SELLER_TAX_ID = env.text("SELLER_TAX_ID", "")
+SELLER_LOGO = env.file("SELLER_LOGO")
+SELLER_COLOUR = env.matching("SELLER_COLOUR", "#0f5c6e", r"#[0-9a-fA-F]{6}", "a colour such as #0f5c6e")
+BILLING_TIME_ZONE = env.time_zone("BILLING_TIME_ZONE", "UTC")
+BILLING_TAX_RATE = env.number("BILLING_TAX_RATE", "0", minimum="0", maximum="100")
+BILLING_PAYMENT_FIRST = env.boolean("BILLING_PAYMENT_FIRST", False)
+INVOICE_SERIES = env.matching("INVOICE_SERIES", "INV", r"[A-Z0-9]{1,10}", "one to ten capital letters and digits")
+CREDIT_NOTE_SERIES = env.matching(
+    "CREDIT_NOTE_SERIES", "CN", r"[A-Z0-9]{1,10}", "one to ten capital letters and digits"
+)
+if INVOICE_SERIES == CREDIT_NOTE_SERIES:
+    raise ImproperlyConfigured("CREDIT_NOTE_SERIES must differ from INVOICE_SERIES.")
+INVOICE_DUE_DAYS = env.integer("INVOICE_DUE_DAYS", 14)
+INVOICE_TERMS = env.lines("INVOICE_TERMS")
+INVOICE_REMINDER_DAYS = env.days("INVOICE_REMINDER_DAYS", [3, 7, 14])
+INVOICE_SUSPEND_AFTER = env.integer("INVOICE_SUSPEND_AFTER", 0)
+SUBSCRIPTION_NOTICE_DAYS = env.integer("SUBSCRIPTION_NOTICE_DAYS", 7)
+PAYMENT_GATEWAYS = env.pairs("PAYMENT_GATEWAYS")
+
 # --- Mail ------------------------------------------------------------------------------------------------------------
 
 FROM_EMAIL = env.text("FROM_EMAIL", "tenantry@localhost")
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = FROM_EMAIL
 EMAIL_URL = env.text("EMAIL_URL")
 EMAIL_TIMEOUT = 10
-EMAIL_FILE_PATH = VAR_DIR / "mail"  # the development mailbox: one file a mail
+EMAIL_FILE_PATH = VAR_DIR / "mail"
 _mail = urlsplit(EMAIL_URL or "file://")
 if _mail.scheme == "file" and PRODUCTION:
     raise ImproperlyConfigured("EMAIL_URL is required when NODE_ENV=prod: smtp://…, smtp+tls://… or ses://.")
 if _mail.scheme not in ("file", "console", "ses", "smtp", "smtp+tls", "smtp+ssl"):
     raise ImproperlyConfigured("EMAIL_URL must start with smtp://, smtp+tls://, smtp+ssl://, ses:// or console://.")
+MAILBOX = _mail.scheme == "file"  # the development mailbox, at /dev/mail
 EMAIL_BACKEND = {
-    "file": "django.core.mail.backends.filebased.EmailBackend",
+    "file": "config.mailbox.MailboxBackend",
     "console": "django.core.mail.backends.console.EmailBackend",
     "ses": "anymail.backends.amazon_ses.EmailBackend",
 }.get(_mail.scheme, "django.core.mail.backends.smtp.EmailBackend")
@@ -376,6 +437,14 @@ if _mail.scheme.startswith("smtp"):
     EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.scheme == "smtp+tls", _mail.scheme == "smtp+ssl"
 AWS_REGION = env.text("AWS_REGION", "us-east-1")
 ANYMAIL = {"AMAZON_SES_CLIENT_PARAMS": {"region_name": AWS_REGION}}
+
+# --- Pages and their look --------------------------------------------------------------------------------------------
+
+SIGNUP_PAGES = env.boolean("SIGNUP_PAGES", True)
+APP_COLOR = env.color("APP_COLOR", "#0f766e")
+APP_LOGO_URL, APP_LOGO_DARK_URL = env.url("APP_LOGO_URL"), env.url("APP_LOGO_DARK_URL")
+TERMS_URL, PRIVACY_URL = env.url("TERMS_URL"), env.url("PRIVACY_URL")
+SUPPORT_EMAIL = env.text("SUPPORT_EMAIL")
 
 # --- Security --------------------------------------------------------------------------------------------------------
 
@@ -390,6 +459,20 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _HTTPS
 SECURE_SSL_REDIRECT = False  # TLS ends at the proxy in front; health checks come in over plain HTTP
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+_logos = sorted({"/".join(url.split("/")[:3]) for url in (APP_LOGO_URL, APP_LOGO_DARK_URL) if url})
+CONTENT_SECURITY_POLICY = {  # nothing inline, nothing evaluated, config/urls.py has the exceptions
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:", *_logos],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS")
+CORS_ALLOW_HEADERS = [*default_headers, "idempotency-key", "x-challenge-response"]
+CORS_EXPOSE_HEADERS = ["Link", "Retry-After", "X-Request-Id", "Idempotency-Replayed"]
 SILENCED_SYSTEM_CHECKS = ["security.W008"]  # see SECURE_SSL_REDIRECT
 
 # --- Logging ---------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +14,7 @@ from provisioning.models import Delivery, Event, ProvisioningRun
 
 LEAD_CREATED = "LEAD_CREATED"
 LEAD_VERIFIED = "LEAD_VERIFIED"
+LEAD_LINK_REQUESTED = "LEAD_LINK_REQUESTED"
 LEAD_ALREADY_REGISTERED = "LEAD_ALREADY_REGISTERED"
 TENANT_CREATED = "TENANT_CREATED"
 TENANT_PROVISIONING = "TENANT_PROVISIONING"
@@ -29,8 +31,15 @@ TENANT_IDENTITY_READY = "TENANT_IDENTITY_READY"
 INVOICE_ISSUED = "INVOICE_ISSUED"
 INVOICE_PAID = "INVOICE_PAID"
 
-INTERNAL = frozenset({LEAD_ALREADY_REGISTERED})
-"""Events that only cause a mail: a bus would learn who tries to sign up again."""
+INVOICE_CREDITED = "INVOICE_CREDITED"
+INVOICE_OVERDUE = "INVOICE_OVERDUE"
+INVOICE_REMINDER = "INVOICE_REMINDER"
+SUBSCRIPTION_CHANGED = "SUBSCRIPTION_CHANGED"
+SUBSCRIPTION_ENDING = "SUBSCRIPTION_ENDING"
+SUBSCRIPTION_ENDED = "SUBSCRIPTION_ENDED"
+
+INTERNAL = frozenset({LEAD_ALREADY_REGISTERED, LEAD_LINK_REQUESTED, INVOICE_REMINDER})
+"""Events that only cause a mail. Of the first, a bus would learn who tries to sign up again."""
 
 ON_BUS = frozenset(
     {
@@ -49,6 +58,11 @@ ON_BUS = frozenset(
         TENANT_IDENTITY_READY,
         INVOICE_ISSUED,
         INVOICE_PAID,
+        INVOICE_CREDITED,
+        INVOICE_OVERDUE,
+        SUBSCRIPTION_CHANGED,
+        SUBSCRIPTION_ENDING,
+        SUBSCRIPTION_ENDED,
     }
 )
 
@@ -64,25 +78,38 @@ def goes_on_bus(type: str) -> bool:
     return type in ON_BUS and ("*" in settings.EVENTS_ON_BUS or type in settings.EVENTS_ON_BUS)
 
 
-def record(
+def record(type: str, *, subject: uuid.UUID, payload: dict[str, Any], **kwargs: Any) -> Event:
+    """Write one event, as `record_all` does."""
+    (event,) = record_all(type, payloads=[(subject, payload)], **kwargs)
+    return event
+
+
+def record_all(
     type: str,
     *,
-    subject: uuid.UUID,
-    payload: dict[str, Any],
+    payloads: Iterable[tuple[uuid.UUID, dict[str, Any]]],
     run: ProvisioningRun | None = None,
     actor: uuid.UUID | None = None,
     mails: Iterable[str] = (),
-) -> Event:
-    """Write an event with a delivery for each connector that takes it and for each mail. Needs a transaction."""
+) -> list[Event]:
+    """Write an event for each subject and payload, with a delivery for each connector that takes it and each mail.
+
+    Needs a transaction. Two statements, however many events.
+    """
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("An event is written in the transaction of what it tells of.")
-    event = Event.objects.create(type=type, subject=subject, payload=payload, run=run, actor=actor)
+    events = Event.objects.bulk_create(
+        Event(type=type, subject=subject, payload=payload, run=run, actor=actor) for subject, payload in payloads
+    )
     destinations = [f"mail:{name}" for name in mails]
     if goes_on_bus(type):
         destinations += [f"bus:{name}" for name, connector in connectors.active().items() if connector.takes(type)]
     Delivery.objects.bulk_create(
-        Delivery(event=event, subject=subject, destination=destination) for destination in destinations
+        Delivery(event=event, subject=event.subject, destination=destination)
+        for event in events
+        for destination in destinations
     )
     if destinations and settings.EVENT_DELIVERY == "inline":
-        transaction.on_commit(lambda: inline.deliver_soon(subject))
-    return event
+        for subject in {event.subject for event in events}:
+            transaction.on_commit(partial(inline.deliver_soon, subject))
+    return events

@@ -4,7 +4,7 @@ import io
 import json
 import uuid
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +13,15 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
-from billing.serializers import InvoiceSerializer
+from billing.documents import file_of
+from billing.models import BillingCustomer, CreditNote, Invoice, Payment
+from billing.serializers import (
+    BillingCustomerSerializer,
+    CreditNoteSerializer,
+    InvoiceSerializer,
+    PaymentSerializer,
+    SubscriptionSerializer,
+)
 from config.errors import Conflict
 from config.serializers import ModelSerializer
 from leads.models import Address, Lead, LeadKey
@@ -58,7 +66,7 @@ def begin_after_grace() -> int:
 
 
 def export(tenant: Tenant) -> bytes:
-    """Everything that is kept about a tenant, as a ZIP of JSON files in the shapes of the API."""
+    """Everything that is kept about a tenant: a ZIP of JSON files in the shapes of the API, and the documents."""
     parts: dict[str, Any] = {
         "tenant.json": TenantSerializer(tenant).data,
         "lead.json": LeadSerializer(tenant.lead).data if tenant.lead else None,
@@ -67,13 +75,25 @@ def export(tenant: Tenant) -> bytes:
         "configs.json": _rows(TenantConfigSerializer, tenant.configs(manager="objects").all()),
         "resources.json": _rows(ResourceSerializer, tenant.resources(manager="objects").all()),
         "identity.json": _identities(tenant),
+        "subscriptions.json": _rows(SubscriptionSerializer, tenant.subscriptions(manager="objects").all()),
+        "billing-customers.json": _rows(BillingCustomerSerializer, tenant.billing_customers(manager="objects").all()),
         "invoices.json": _rows(InvoiceSerializer, tenant.invoices(manager="objects").all()),
+        "payments.json": _rows(PaymentSerializer, Payment.objects.filter(invoice__tenant=tenant)),
+        "credit-notes.json": _rows(CreditNoteSerializer, CreditNote.objects.filter(invoice__tenant=tenant)),
     }
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
         for name, data in parts.items():
             bundle.writestr(name, json.dumps(data, cls=DjangoJSONEncoder, indent=2, ensure_ascii=False))
+        for document in _documents(tenant):
+            bundle.writestr(f"documents/{document.number}.pdf", file_of(document))
     return file.getvalue()
+
+
+def _documents(tenant: Tenant) -> Iterator[Invoice | CreditNote]:
+    yield from tenant.invoices(manager="objects").issued().order_by("number").iterator()
+    notes = CreditNote.objects.filter(invoice__tenant=tenant).select_related("invoice")
+    yield from notes.order_by("number").iterator()
 
 
 def _rows(serializer: type[ModelSerializer], rows: Iterable) -> list[dict[str, Any]]:
@@ -113,7 +133,7 @@ def erase(tenant_id: uuid.UUID) -> None:
     lose what names somebody. Invoices stay, as accounting law wants them.
     """
     tenant = Tenant.everything.select_for_update(of=("self",), no_key=True).get(id=tenant_id)
-    for model in (Contact, Resource, TenantConfig, Branding):
+    for model in (Contact, Resource, TenantConfig, Branding, BillingCustomer):
         model.everything.filter(tenant=tenant).delete()
     tenant.refused_calls.all().delete()
     tenant.identity_setups.all().delete()

@@ -5,7 +5,14 @@ from django.dispatch import receiver
 from billing import signals as billing_signals
 from leads import signals as lead_signals
 from provisioning import events
-from provisioning.messages import invoice_payload, lead_payload, tenant_payload
+from provisioning.messages import (
+    credit_note_payload,
+    invoice_payload,
+    invoice_payloads,
+    lead_payload,
+    subscription_payload,
+    tenant_payload,
+)
 from tenants import signals as tenant_signals
 
 
@@ -14,10 +21,14 @@ def lead_created(lead, **_):
     events.record(events.LEAD_CREATED, subject=lead.id, payload=lead_payload(lead), mails=["validate_lead"])
 
 
+@receiver(lead_signals.lead_link_requested)
+def lead_link_requested(lead, **_):
+    events.record(events.LEAD_LINK_REQUESTED, subject=lead.id, payload={}, mails=["sign_up_link"])
+
+
 @receiver(lead_signals.lead_already_registered)
 def lead_already_registered(lead, **_):
-    mail = "already_registered" if lead.tenants(manager="objects").exists() else "continue_sign_up"
-    events.record(events.LEAD_ALREADY_REGISTERED, subject=lead.id, payload={}, mails=[mail])
+    events.record(events.LEAD_ALREADY_REGISTERED, subject=lead.id, payload={}, mails=["already_registered"])
 
 
 @receiver(lead_signals.lead_verified)
@@ -68,11 +79,53 @@ def tenant_deprovisioning_failed(tenant, reason, actor, **_):
     events.record(events.TENANT_DEPROVISIONING_FAILURE, subject=tenant.id, payload=payload, actor=actor)
 
 
-@receiver(billing_signals.invoice_issued)
-def invoice_issued(invoice, actor, **_):
-    events.record(events.INVOICE_ISSUED, subject=invoice.tenant_id, payload=invoice_payload(invoice), actor=actor)
+@receiver(billing_signals.invoices_issued)
+def invoices_issued(invoices, actor, **_):
+    events.record_all(events.INVOICE_ISSUED, payloads=invoice_payloads(invoices), actor=actor, mails=["invoice"])
 
 
 @receiver(billing_signals.invoice_paid)
 def invoice_paid(invoice, actor, **_):
     events.record(events.INVOICE_PAID, subject=invoice.tenant_id, payload=invoice_payload(invoice), actor=actor)
+
+
+@receiver(billing_signals.invoice_credited)
+def invoice_credited(credit_note, actor, **_):
+    events.record(
+        events.INVOICE_CREDITED,
+        subject=credit_note.invoice.tenant_id,
+        payload=credit_note_payload(credit_note),
+        actor=actor,
+        mails=["credit_note"],
+    )
+
+
+@receiver(billing_signals.invoices_overdue)
+def invoices_overdue(invoices, actor, **_):
+    events.record_all(events.INVOICE_OVERDUE, payloads=invoice_payloads(invoices), actor=actor)
+
+
+@receiver(billing_signals.reminders_due)
+def reminders_due(invoices, actor, **_):
+    payloads = [(invoice.tenant_id, {"invoice": {"id": str(invoice.id)}}) for invoice in invoices]
+    events.record_all(events.INVOICE_REMINDER, payloads=payloads, actor=actor, mails=["invoice_reminder"])
+
+
+@receiver(billing_signals.subscription_changed)
+def subscription_changed(subscription, actor, **_):
+    _of_subscription(events.SUBSCRIPTION_CHANGED, subscription, actor)
+
+
+@receiver(billing_signals.subscription_ending)
+def subscription_ending(subscription, actor, **_):
+    _of_subscription(events.SUBSCRIPTION_ENDING, subscription, actor, mails=["subscription_ending"])
+
+
+@receiver(billing_signals.subscription_ended)
+def subscription_ended(subscription, actor, **_):
+    _of_subscription(events.SUBSCRIPTION_ENDED, subscription, actor)
+
+
+def _of_subscription(type, subscription, actor, mails=()):
+    payload = subscription_payload(subscription)
+    events.record(type, subject=subscription.tenant_id, payload=payload, actor=actor, mails=mails)

@@ -9,9 +9,11 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from billing import subscriptions
+from billing.models import Invoice, Plan
 from config.errors import Conflict
 from provisioning import events
-from provisioning.messages import run_payload, tenant_payload
+from provisioning.messages import run_payload, subscription_of, tenant_payload
 from provisioning.models import ProvisioningRun
 from tenants import lifecycle
 from tenants.models import Tenant, TenantStatus
@@ -39,6 +41,22 @@ def request_provisioning(*, tenant_id: uuid.UUID, subscription: dict[str, Any], 
     )
     _begin(run, tenant, actor)
     _publish(run, tenant, actor, events.TENANT_PROVISIONING)
+
+
+@transaction.atomic
+def provision_on_plan(*, tenant_id: uuid.UUID, plan: Plan, reference: str, actor: uuid.UUID | None) -> Invoice | None:
+    """Subscribe a tenant to `plan` and ask for its resources; `reference` is what the caller calls the subscription.
+
+    With BILLING_PAYMENT_FIRST, the invoice that has to be paid before: nothing but that is done then. Raises NotFound
+    and Conflict as `request_provisioning` does, and Conflict where the tenant has another plan already.
+    """
+    tenant = lifecycle.locked(tenant_id)
+    lifecycle.must_allow(tenant, TenantStatus.PROVISIONING)
+    subscription = subscriptions.choose(tenant=tenant, plan=plan, reference=reference, actor=actor)
+    unpaid = subscriptions.first_invoice_to_pay(subscription, actor=actor) if settings.BILLING_PAYMENT_FIRST else None
+    if unpaid is None:
+        request_provisioning(tenant_id=tenant_id, subscription=subscription_of(subscription), actor=actor)
+    return unpaid
 
 
 @transaction.atomic

@@ -62,7 +62,34 @@ LEAD = _object(
     isValidated={"type": "boolean"},
     addressId=OPTIONAL_UUID,
 )
+NUMBER: Schema = {"type": "number"}
+DOCUMENT: Mapping[str, Schema] = {
+    "number": OPTIONAL_TEXT,
+    "issuedOn": {"type": ["string", "null"], "format": "date-time"},
+    "lines": {
+        "type": "array",
+        "items": _object(
+            description=TEXT,
+            quantity=NUMBER,
+            unitPrice=NUMBER,
+            discountPercent=NUMBER,
+            taxRate=NUMBER,
+            amount=NUMBER,
+        ),
+    },
+    "subtotal": NUMBER,
+    "taxes": {"type": "array", "items": _object(rate=NUMBER, net=NUMBER, tax=NUMBER)},
+    "taxTotal": NUMBER,
+    "seller": {"type": "object", "additionalProperties": TEXT},
+    "buyer": {"type": "object", "additionalProperties": TEXT},
+}
 INVOICE = _object(
+    **DOCUMENT,
+    subscriptionId=OPTIONAL_UUID,
+    paidAmount=NUMBER,
+    creditedAmount=NUMBER,
+    openAmount=NUMBER,
+    isOverdue={"type": "boolean"},
     id=UUID,
     startDate=MOMENT,
     endDate=MOMENT,
@@ -72,6 +99,15 @@ INVOICE = _object(
     dueDate=MOMENT,
     status={"type": "integer", "minimum": 0, "maximum": 3},
     tenantId=UUID,
+)
+CREDIT_NOTE = _object(
+    **DOCUMENT,
+    id=UUID,
+    invoiceId=UUID,
+    amount={"type": "number", "exclusiveMinimum": 0},
+    currencyCode={"type": "string", "pattern": "^[A-Z]{3}$"},
+    reason=TEXT,
+    invoiceFile=OPTIONAL_TEXT,
 )
 SUBSCRIPTION: Schema = {
     "description": "As the provision request had it, its plan with an upper-case tier; empty for what was never built.",
@@ -86,6 +122,8 @@ SUBSCRIPTION: Schema = {
     },
 }
 _TENANT_REF: Schema = {"tenant": {"$ref": "#/$defs/tenant"}}
+_INVOICE_REF: Schema = {**_TENANT_REF, "invoice": {"$ref": "#/$defs/invoice"}}
+_SUBSCRIPTION_REF: Schema = {**_TENANT_REF, "subscription": {"$ref": "#/$defs/subscription"}}
 _LEAD_REF: Schema = {"lead": {"$ref": "#/$defs/lead"}}
 _RUN: Schema = {
     "subscription": {"$ref": "#/$defs/subscription"},
@@ -110,8 +148,13 @@ PROPERTIES: Mapping[str, Schema] = {
     events.TENANT_DEPROVISIONED: _TENANT_REF,
     events.TENANT_DEPROVISIONING_FAILURE: {**_TENANT_REF, "reason": TEXT},
     events.TENANT_IDENTITY_READY: {**_TENANT_REF, "identityProvider": TEXT, "authId": TEXT},
-    events.INVOICE_ISSUED: {**_TENANT_REF, "invoice": {"$ref": "#/$defs/invoice"}},
-    events.INVOICE_PAID: {**_TENANT_REF, "invoice": {"$ref": "#/$defs/invoice"}},
+    events.INVOICE_ISSUED: _INVOICE_REF,
+    events.INVOICE_PAID: _INVOICE_REF,
+    events.INVOICE_CREDITED: {**_INVOICE_REF, "creditNote": {"$ref": "#/$defs/creditNote"}},
+    events.INVOICE_OVERDUE: _INVOICE_REF,
+    events.SUBSCRIPTION_CHANGED: _SUBSCRIPTION_REF,
+    events.SUBSCRIPTION_ENDING: _SUBSCRIPTION_REF,
+    events.SUBSCRIPTION_ENDED: _SUBSCRIPTION_REF,
 }
 """What each type of event carries besides id, type and time."""
 
@@ -132,6 +175,7 @@ def event_schema() -> Schema:
             "tenant": TENANT,
             "lead": LEAD,
             "invoice": INVOICE,
+            "creditNote": CREDIT_NOTE,
             "subscription": SUBSCRIPTION,
         },
     }

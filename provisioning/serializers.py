@@ -2,11 +2,11 @@
 
 from rest_framework import serializers
 
+from billing.models import Plan, Tier
 from config.errors import BadRequest
-from config.fields import Text
+from config.fields import RelatedId, Text
 from config.serializers import AUDIT_FIELDS, Serializer, camel
 
-TIERS = ("BASIC", "STANDARD", "PREMIUM")
 SUBSCRIPTION_STATUSES = ("PENDING", "ACTIVE", "INACTIVE", "CANCELLED", "EXPIRED")
 
 
@@ -18,6 +18,9 @@ class TimelineEntrySerializer(Serializer):
     reason = serializers.CharField(allow_null=True)
     actor = serializers.UUIDField(allow_null=True)
     attempts = serializers.IntegerField(allow_null=True)
+    app_plane_url = serializers.CharField(
+        allow_null=True, help_text="Where the tenant's people log in; of TENANT_PROVISIONING_SUCCESS."
+    )
 
 
 class PlanField(serializers.JSONField):
@@ -32,9 +35,24 @@ class PlanField(serializers.JSONField):
         if not isinstance(data, dict):
             self.fail("not_an_object")
         tier = data["tier"].upper() if isinstance(data["tier"], str) else data["tier"]
-        if tier not in TIERS:
+        if tier not in Tier.values:
             raise serializers.ValidationError({"tier": serializers.ErrorDetail(self.error_messages["tier"], "enum")})
         return {**data, "tier": tier}
+
+
+class PlanChoiceSerializer(Serializer):
+    """A plan of the catalogue, by its id: all that a lead may say, which cannot bring a plan of its own."""
+
+    id = Text(max_length=100, required=False)
+    plan_id = RelatedId(source="plan", queryset=Plan.objects.filter(is_active=True))
+
+    def to_internal_value(self, data):
+        if isinstance(data, dict) and data.get("plan") is not None:
+            detail = serializers.ErrorDetail("Choose a plan by planId; GET /plans lists them.", code="readOnly")
+            raise serializers.ValidationError({"plan": detail})
+        if isinstance(data, dict) and not data.get("planId"):
+            raise BadRequest("A subscription needs the planId of a plan; GET /plans lists them.")
+        return super().to_internal_value(data)
 
 
 class SubscriptionSerializer(Serializer):

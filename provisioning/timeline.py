@@ -34,7 +34,7 @@ def timeline_of(subjects: Subjects, *, limit: int, offset: int = 0) -> list[Entr
 def entry(*, time: datetime, kind: str, name: str, **values: Any) -> Entry:
     return {
         "time": time, "kind": kind, "name": name,
-        "outcome": None, "reason": None, "actor": None, "attempts": None, **values,
+        "outcome": None, "reason": None, "actor": None, "attempts": None, "app_plane_url": None, **values,
     }  # fmt: skip
 
 
@@ -51,8 +51,14 @@ def _runs(subjects: Subjects, limit: int) -> Iterable[Entry]:
 
 def _events(subjects: Subjects, limit: int) -> Iterable[Entry]:
     for event in Event.objects.filter(subject__in=subjects).order_by("-id")[:limit]:
-        reason = event.payload.get("reason")
-        yield entry(time=event.occurred_on, kind="event", name=event.type, reason=reason, actor=event.actor)
+        yield entry(
+            time=event.occurred_on,
+            kind="event",
+            name=event.type,
+            reason=event.payload.get("reason"),
+            actor=event.actor,
+            app_plane_url=event.payload.get("appPlaneUrl") or None,
+        )
 
 
 def _deliveries(subjects: Subjects, limit: int) -> Iterable[Entry]:

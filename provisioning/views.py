@@ -4,19 +4,22 @@ from typing import Any, ClassVar
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework import status
 from rest_framework.response import Response
 
+from billing.models import Invoice
+from billing.money import shown
 from config.api import ApiView, ApiViewSet
+from config.errors import body as error_body
 from config.filters import read_page
 from config.schema import model_schema
 from identity import permissions as codes
 from identity.idempotency import IdempotentMixin
 from provisioning.offboarding import export, restore
-from provisioning.requests import request_deprovisioning, request_provisioning, rotate_secret
+from provisioning.requests import provision_on_plan, request_deprovisioning, request_provisioning, rotate_secret
 from provisioning.schemas import event_schema
-from provisioning.serializers import SubscriptionSerializer, TimelineEntrySerializer
+from provisioning.serializers import PlanChoiceSerializer, SubscriptionSerializer, TimelineEntrySerializer
 from provisioning.timeline import subjects_of, timeline_of
 from tenants.serializers import TenantSerializer
 
@@ -48,18 +51,36 @@ class ProvisioningViewSet(IdempotentMixin, ApiViewSet):
         "timeline": (codes.VIEW_TENANT,),
     }
     lead_actions = frozenset({"timeline"})
+    error_statuses: ClassVar = {"provision": (402,)}
 
     @extend_schema(
         operation_id="provisionTenant",
         summary="Provision, or retry after a failure",
-        request=SubscriptionSerializer,
+        request=PolymorphicProxySerializer(
+            component_name="ProvisionRequest",
+            serializers=[PlanChoiceSerializer, SubscriptionSerializer],
+            resource_type_field_name=None,
+        ),
         responses={204: None},
     )
     def provision(self, request, id):
-        """PENDINGPROVISION or PROVISIONFAILED → PROVISIONING; an event with a fresh secret leaves."""
+        """PENDINGPROVISION or PROVISIONFAILED → PROVISIONING; an event with a fresh secret leaves.
+
+        A plan of the catalogue is chosen by `planId`; a lead can choose no other way, and only what is for
+        self-service. Staff and services may bring a whole subscription with a plan of their own, which is billed
+        elsewhere. With BILLING_PAYMENT_FIRST the answer is 402 until the first invoice is paid.
+        """
         tenant = self.found(id=id)
-        subscription = self.valid(SubscriptionSerializer)
-        request_provisioning(tenant_id=tenant.id, subscription=_on_the_wire(subscription), actor=request.user.actor_id)
+        if request.user.lead_id is not None or _names_a_plan(request.data):
+            chosen = self.valid(PlanChoiceSerializer)
+            unpaid = provision_on_plan(
+                tenant_id=tenant.id, plan=chosen["plan"], reference=chosen.get("id", ""), actor=request.user.actor_id
+            )
+            if unpaid is not None:  # answered, not raised: what was issued stays
+                return _payment_required(unpaid)
+        else:
+            subscription = dict(SubscriptionSerializer(self.valid(SubscriptionSerializer)).data)
+            request_provisioning(tenant_id=tenant.id, subscription=subscription, actor=request.user.actor_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(operation_id="deprovisionTenant", summary="Deprovision", request=None, responses={204: None})
@@ -90,7 +111,7 @@ class ProvisioningViewSet(IdempotentMixin, ApiViewSet):
         responses={(200, "application/zip"): OpenApiTypes.BINARY},
     )
     def export(self, request, id):
-        """A ZIP of JSON files: tenant, lead, address, contacts, configs, resources, invoices."""
+        """A ZIP: tenant, lead, address, contacts, configs, resources and all of billing as JSON, invoices as PDF."""
         tenant = self.found(id=id)
         return HttpResponse(
             export(tenant),
@@ -111,6 +132,11 @@ class ProvisioningViewSet(IdempotentMixin, ApiViewSet):
         return Response(TimelineEntrySerializer(entries, many=True).data)
 
 
-def _on_the_wire(subscription: dict[str, Any]) -> dict[str, Any]:
-    """As the event carries it: camelCase, times as text."""
-    return dict(SubscriptionSerializer(subscription).data)
+def _payment_required(invoice: Invoice) -> Response:
+    message = f"Invoice {invoice.number} has to be paid first: {shown(invoice.open_amount, invoice.currency_code)}."
+    return Response(error_body(402, message, code="PAYMENT_REQUIRED"), status=status.HTTP_402_PAYMENT_REQUIRED)
+
+
+def _names_a_plan(body: Any) -> bool:
+    """Whether a plan of the catalogue is meant: `planId` without a plan."""
+    return isinstance(body, dict) and bool(body.get("planId")) and body.get("plan") is None

@@ -33,10 +33,15 @@ def locked(tenant_id: uuid.UUID) -> Tenant:
     return tenant
 
 
-def _move(tenant: Tenant, target: TenantStatus, actor: uuid.UUID | None) -> None:
+def must_allow(tenant: Tenant, target: TenantStatus) -> None:
+    """Raises Conflict where no move leads to `target`."""
     present = TenantStatus(tenant.status)
     if target not in MOVES[present]:
         raise Conflict(f"A tenant cannot go from {present.label} to {target.label}.", code="illegal_move")
+
+
+def _move(tenant: Tenant, target: TenantStatus, actor: uuid.UUID | None) -> None:
+    must_allow(tenant, target)
     tenant.status, tenant.modified_by = target, actor
     tenant.save(update_fields=["status", "modified_by"])
 

@@ -13,7 +13,12 @@ def tenant_welcome(tenant: Tenant, *, app_plane_url: str) -> EmailMultiAlternati
     if contact is None:
         return None
     return compose(
-        "tenant_welcome", to=contact.email, contact=contact, tenant=tenant, link=app_plane_url or settings.APP_LOGIN_URL
+        "tenant_welcome",
+        to=contact.email,
+        language=tenant.language,
+        contact=contact,
+        tenant=tenant,
+        link=app_plane_url or settings.APP_LOGIN_URL,
     )
 
 

@@ -1,11 +1,18 @@
 """The one place that makes objects for the tests: `make_x(**kwargs)` gives a valid one."""
 
 import itertools
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from billing.models import Invoice
+from django.utils import timezone
+
+from billing.invoicing import put_lines
+from billing.models import Invoice, InvoiceStatus, Plan, Subscription, SubscriptionStatus
+from billing.parties import buyers, seller
+from billing.periods import local_date
+from billing.totals import Line
 from identity.models import User
 from leads.models import Address, Lead
 from leads.verification import issue_key
@@ -64,13 +71,42 @@ def make_config(tenant: Tenant | None = None, **values: Any) -> TenantConfig:
     return TenantConfig.objects.create(tenant=tenant or make_tenant(), **{**defaults, **values})
 
 
-def make_invoice(tenant: Tenant | None = None, **values: Any) -> Invoice:
+def make_plan(**values: Any) -> Plan:
+    defaults = {"name": "Standard", "tier": "STANDARD", "price": Decimal(49), "currency_code": "EUR"}
+    return Plan.objects.create(**{**defaults, **values})
+
+
+def make_invoice(tenant: Tenant | None = None, *, lines: Sequence[Line] = (), **values: Any) -> Invoice:
+    """An issued invoice of which nobody was told, or a draft."""
     start = datetime(2026, 1, 1, tzinfo=UTC)
     defaults = {
         "start_date": start, "end_date": start + timedelta(days=31), "due_date": start + timedelta(days=14),
-        "amount": Decimal("120.50"), "currency_code": "EUR",
+        "currency_code": "EUR",
     }  # fmt: skip
-    return Invoice.objects.create(tenant=tenant or make_tenant(), **{**defaults, **values})
+    invoice = Invoice(tenant=tenant or make_tenant(), **{**defaults, **values})
+    put_lines(invoice, lines or [Line("Services", Decimal("120.50"))])
+    if invoice.status != InvoiceStatus.DRAFT:
+        invoice.number, invoice.issued_on = f"T-{next(_numbers)}", timezone.now()
+        invoice.seller, invoice.buyer = seller(), buyers([invoice.tenant_id])[invoice.tenant_id]
+    invoice.save(force_insert=True)
+    return invoice
+
+
+def make_subscription(tenant: Tenant | None = None, plan: Plan | None = None, **values: Any) -> Subscription:
+    """An active subscription of which nothing is invoiced yet."""
+    plan = plan or make_plan()
+    start = values.pop("start_date", datetime(2026, 1, 31, tzinfo=UTC))
+    day = local_date(start)
+    defaults = {
+        "status": SubscriptionStatus.ACTIVE, "start_date": start, "next_invoice_on": day, "anchor_day": day.day,
+    }  # fmt: skip
+    tenant = tenant or make_tenant(status=TenantStatus.ACTIVE)
+    subscription = Subscription(tenant=tenant)
+    subscription.take_terms_of(plan)
+    for name, value in {**defaults, **values}.items():
+        setattr(subscription, name, value)
+    subscription.save(force_insert=True)
+    return subscription
 
 
 def make_run(tenant: Tenant | None = None, *, deprovision: bool = False, tier: str = "PREMIUM") -> ProvisioningRun:

@@ -1,14 +1,26 @@
 """Every fact of the journey is an event that fits its published schema."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import jsonschema
 import pytest
+from django.core.management import call_command
+from django.utils import timezone
 
 from provisioning.schemas import PROPERTIES
 from tests.conftest import Caller, call_back, call_users, report
-from tests.make import SUBSCRIPTION, make_address, make_contact, make_key, make_lead, make_tenant, sign_up_body
+from tests.make import (
+    SUBSCRIPTION,
+    make_address,
+    make_contact,
+    make_key,
+    make_lead,
+    make_plan,
+    make_tenant,
+    sign_up_body,
+)
 
 pytestmark = pytest.mark.django_db
 INVOICE = {
@@ -56,13 +68,23 @@ def test_every_fact_of_the_journey_is_published_as_its_schema_says(anyone, staff
     invoice = staff.post("/invoices", {**INVOICE, "tenantId": id}).json()
     staff.patch(f"/invoices/{invoice['id']}", {"status": "PAID"})
     staff.patch(f"/invoices/{invoice['id']}", {"status": "PAID"})
+    staff.patch(f"/invoices/{invoice['id']}", {"status": "CANCELLED"})
+    staff.post("/invoices", {**INVOICE, "tenantId": id})
+    call_command("mark_overdue")
+    plans = [str(make_plan().id), str(make_plan(price=99).id)]
+    subscription = staff.post("/subscriptions", {"tenantId": id, "planId": plans[0]}).json()["id"]
+    staff.post(f"/subscriptions/{subscription}/change-plan", {"planId": plans[1], "at": "now"})
+    soon = timezone.now() + timedelta(days=3)
+    assert staff.patch(f"/subscriptions/{subscription}", {"endDate": soon.isoformat()}).status_code == 204
+    call_command("expire_subscriptions")
     for status in (0, 1):
         staff.post(f"{path}/deprovision")
         relayed()
         call_back(open_run(tenant), report(open_run(tenant), status=status))
     types = [message["type"] for message in relayed()]
     assert set(types) == set(PROPERTIES)
-    assert types.count("INVOICE_PAID") == types.count("INVOICE_ISSUED") == 1
+    assert types.count("INVOICE_PAID") == types.count("INVOICE_CREDITED") == types.count("INVOICE_OVERDUE") == 1
+    assert types.count("INVOICE_ISSUED") == 4
     with_secret = {message["type"] for message in relayed() if "secret" in message}
     assert with_secret == {"TENANT_PROVISIONING", "TENANT_DEPROVISIONING", "TENANT_SECRET_ROTATED"}
 

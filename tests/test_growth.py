@@ -53,8 +53,10 @@ def grow(first: int, last: int) -> None:
             "r",
         ),
         "invoices": (
-            "start_date, end_date, due_date, amount, currency_code, status, tenant_id",
-            "now(), now(), now(), 1, 'EUR', n % 4, md5('t' || n)::uuid",
+            "start_date, end_date, due_date, amount, subtotal, tax_total, paid_amount, credited_amount, currency_code, "
+            "status, number, issued_on, lines, taxes, seller, buyer, reminders_sent, tenant_id",
+            "now(), now(), now(), 1, 1, 0, 0, 0, 'EUR', n % 3, 'T-' || n, now(), '[]', '[]', '{{}}', '{{}}', 0, "
+            "md5('t' || n)::uuid",
             "i",
         ),
     }

@@ -8,7 +8,6 @@ import psycopg
 import pytest
 import requests
 
-from tests.make import SUBSCRIPTION
 from tests.world import manage, served, wait_until
 
 
@@ -43,8 +42,7 @@ def journey(url: str, folder, staff_token: str) -> None:
 
     def mails(subject: str):
         parsed = [
-            message_from_bytes(path.read_bytes().rstrip(b"-\n"), policy=policy.default)
-            for path in (folder / "mail").glob("*")
+            message_from_bytes(path.read_bytes(), policy=policy.default) for path in (folder / "mail").glob("*.eml")
         ]
         return [mail for mail in parsed if subject in str(mail["subject"])]
 
@@ -61,7 +59,11 @@ def journey(url: str, folder, staff_token: str) -> None:
     tenant = call("POST", f"/leads/{lead['id']}/tenants", {"key": "acme", "domains": ["acme.example"]}, token)
     assert (tenant["name"], tenant["status"]) == ("緑 Ltd", 1)
     path = f"/tenants/{tenant['id']}"
-    call("POST", f"{path}/provision", SUBSCRIPTION, token, expect=204)
+    offer = {"name": "Premium", "tier": "PREMIUM", "price": 199, "currencyCode": "EUR"}
+    made = call("POST", "/plans", offer, staff_token)
+    (plan,) = call("GET", "/plans")
+    assert plan["id"] == made["id"]
+    call("POST", f"{path}/provision", {"planId": plan["id"]}, token, expect=204)
     wait_until(lambda: call("GET", path, token=token)["status"] == 0)
     wait_until(lambda: mails("緑 Ltd is ready"))
     full = call("GET", f'{path}?filter={{"include":["resources","contacts","lead"]}}', token=token)

@@ -4,12 +4,14 @@ import io
 import json
 import zipfile
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from billing.models import Invoice
+from billing.settlement import record_credit, record_payment
 from leads.models import Lead, LeadKey
 from provisioning.models import Delivery, Event, ProvisioningRun
 from provisioning.offboarding import begin_after_grace
@@ -24,6 +26,7 @@ from tests.make import (
     make_lead,
     make_resource,
     make_run,
+    make_subscription,
     make_tenant,
 )
 
@@ -35,7 +38,11 @@ def tenant() -> Tenant:
     lead = make_lead(address=make_address(), email="ada@acme.example")
     tenant = make_tenant(lead=lead, address=lead.address, status=TenantStatus.ACTIVE, name="Acme", key="acme")
     make_contact(tenant, email="ada@acme.example", is_primary=True)
-    make_config(tenant), make_resource(tenant), make_invoice(tenant)
+    make_config(tenant), make_resource(tenant), make_subscription(tenant)
+    invoice = make_invoice(tenant)
+    record_payment(invoice.id, amount=Decimal(20), actor=None)
+    record_credit(invoice.id, amount=Decimal(10), reason="", actor=None)
+    Event.objects.all().delete()
     return tenant
 
 
@@ -76,7 +83,9 @@ def test_without_a_grace_period_there_is_nothing_to_restore(staff, tenant):
 
 def bundle(content: bytes) -> dict:
     with zipfile.ZipFile(io.BytesIO(content)) as file:
-        return {name: json.loads(file.read(name)) for name in file.namelist()}
+        return {
+            name: json.loads(file.read(name)) if name.endswith(".json") else file.read(name) for name in file.namelist()
+        }
 
 
 def test_the_export_holds_everything_in_the_shapes_of_the_api(staff, tenant, tmp_path):
@@ -87,8 +96,10 @@ def test_the_export_holds_everything_in_the_shapes_of_the_api(staff, tenant, tmp
     assert parts["tenant.json"] == staff.get(f"/tenants/{tenant.id}").json()
     assert parts["lead.json"]["email"] == "ada@acme.example"
     assert parts["address.json"]["city"] == "London"
-    for name in ("contacts", "configs", "resources", "invoices"):
+    for name in ("contacts", "configs", "resources", "invoices", "subscriptions", "payments", "credit-notes"):
         assert len(parts[f"{name}.json"]) == 1
+    for document in (*parts["invoices.json"], *parts["credit-notes.json"]):
+        assert parts[f"documents/{document['number']}.pdf"].startswith(b"%PDF")
     staff.delete(f"/tenants/{tenant.id}")
     call_command("export_tenant", str(tenant.id), "--output", str(tmp_path / "x.zip"), verbosity=0)
     assert bundle((tmp_path / "x.zip").read_bytes())["tenant.json"]["deleted"] is True

@@ -22,10 +22,15 @@ from standardwebhooks import Webhook
 
 PATIENCE = 30  # seconds that anything may take
 WHSEC = "whsec_ZGVtby1zaWduaW5nLXNlY3JldC1vZi10aGUtZGVtbw=="
+PLAN = {
+    "name": "Premium", "tier": "PREMIUM", "price": 199, "currencyCode": "EUR", "billingCycle": "MONTHLY",
+    "sizeConfig": {"cpu": 8},
+}  # fmt: skip
 OTHERS = (
     "DB_HOST", "DB_PATH", "REDIS_HOST", "REDIS_URL", "NODE_ENV", "EMAIL_URL", "PUBLIC_URL", "APP_VALIDATE_URL",
     "APP_LOGIN_URL", "EVENTS_ON_BUS", "EVENT_DELIVERY", "LEAD_KEY_IN_RESPONSE", "ENCRYPTION_KEYS", "JWT_SECRET",
     "DJANGO_SECRET_KEY", "TEMPLATE_DIRS", "IDENTITY_PROVIDERS", "WEBHOOK_HANDLERS",
+    "CHALLENGE_PROVIDER",
 )  # fmt: skip
 
 
@@ -37,12 +42,12 @@ class Command(BaseCommand):
             self.folder, self.events = Path(folder), events
             port = _free_port()
             self.url = f"http://127.0.0.1:{port}"
-            environment = os.environ | dict.fromkeys(OTHERS, "") | {
+            self.environment = os.environ | dict.fromkeys(OTHERS, "") | {
                 "VAR_DIR": folder, "PORT": str(port), "WEB_CONCURRENCY": "1", "LOG_LEVEL": "error",
                 "EVENT_CONNECTOR": "local,http", "EVENT_HTTP_URL": bus, "EVENT_HTTP_SECRET": WHSEC,
             }  # fmt: skip
             service = subprocess.Popen(
-                [sys.executable, sys.argv[0], "serve"], env=environment, stdout=subprocess.DEVNULL
+                [sys.executable, sys.argv[0], "serve"], env=self.environment, stdout=subprocess.DEVNULL
             )
             try:
                 self.journey(service)
@@ -53,6 +58,7 @@ class Command(BaseCommand):
     def journey(self, service: subprocess.Popen) -> None:
         self.wait_for("the service", lambda: service.poll() is None and self.is_up())
         self.say(f"{settings.APP_NAME} runs at {self.url}, on a database of its own")
+        plan = self.call("POST", "/plans", PLAN, token=self.service_token())
         lead = self.call("POST", "/leads", {
             "firstName": "Ada", "lastName": "Lovelace", "companyName": "Acme Ltd", "email": "ada@acme.example",
             "address": {"city": "London", "country": "GB"},
@@ -67,8 +73,7 @@ class Command(BaseCommand):
             "POST", f"/leads/{lead['id']}/tenants", {"key": "acme", "domains": ["acme.example"]}, token=token
         )
         address = f"/tenants/{tenant['id']}"
-        subscription = {"id": "subscription-1", "plan": {"name": "Premium", "tier": "PREMIUM"}}
-        self.call("POST", f"{address}/provision", subscription, token=token)
+        self.call("POST", f"{address}/provision", {"planId": plan["id"]}, token=token)
         self.wait_for("the event", lambda: any(event["type"] == "TENANT_PROVISIONING" for event in self.events))
         event = next(event for event in self.events if event["type"] == "TENANT_PROVISIONING")
         shown = {**event, "secret": f"{event['secret'][:4]}…", "tenant": {"id": tenant["id"], "key": "acme"}}
@@ -82,6 +87,12 @@ class Command(BaseCommand):
         if final["status"] != 0 or len(final["resources"]) != 2:
             raise CommandError("The tenant is not ACTIVE with its resources.")
         self.say(f"Tenant {final['name']} ({final['key']}) is ACTIVE.")
+
+    def service_token(self) -> str:
+        """What `manage.py issue_token` prints: a token that may create plans."""
+        self.say("manage.py issue_token --permissions 7005")
+        command = [sys.executable, sys.argv[0], "issue_token", "--permissions", "7005"]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True).stdout.strip()
 
     def say(self, text: str, data: Any = None) -> None:
         self.stdout.write(self.style.MIGRATE_HEADING(f"▸ {text}"))
@@ -122,8 +133,8 @@ class Command(BaseCommand):
         found: list[str] = []
 
         def arrived() -> bool:
-            for path in sorted((self.folder / "mail").glob("*")):
-                mail = message_from_bytes(path.read_bytes().rstrip(b"-\n"), policy=policy.default)
+            for path in sorted((self.folder / "mail").glob("*.eml")):
+                mail = message_from_bytes(path.read_bytes(), policy=policy.default)
                 if subject in str(mail["subject"]):
                     text = mail.get_body(("plain",))
                     found.append(text.get_content() if text else "")

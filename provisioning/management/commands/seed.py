@@ -1,15 +1,23 @@
-"""`manage.py seed`: a dozen tenants in every status, with leads, contacts and invoices; a second run adds nothing."""
+"""`manage.py seed`: three plans and a dozen tenants in every status, with leads, contacts and invoices.
+
+A second run adds nothing.
+"""
 
 import random
 import uuid
 from datetime import timedelta
 from decimal import Decimal
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import transaction
 from django.utils import timezone
 
-from billing.models import Invoice, InvoiceStatus
+from billing.models import Invoice, InvoiceStatus, Payment, Plan, Subscription, SubscriptionStatus, Tier
+from billing.numbering import take
+from billing.parties import buyers, seller
+from billing.periods import local_date
+from billing.renewals import next_invoice
 from leads.models import Address, Lead
 from provisioning.models import ProvisioningRun
 from tenants.models import Contact, Resource, Tenant, TenantConfig, TenantStatus
@@ -29,6 +37,11 @@ COMPANIES = (
     ("Kestrel Air", "kestrel", "Linh", "Nguyễn", "Hanoi", "VN"),
     ("Lumen Schools", "lumen", "Rosa", "Jiménez", "Sevilla", "ES"),
 )
+PLANS = (
+    ("Basic", Tier.BASIC, 19, ["3 users", "Mail support"], {"cpu": 1, "memory": 2}),
+    ("Standard", Tier.STANDARD, 49, ["20 users", "Single sign-on", "Mail support"], {"cpu": 2, "memory": 4}),
+    ("Premium", Tier.PREMIUM, 199, ["Own resources", "Single sign-on", "Telephone support"], {"cpu": 8, "memory": 16}),
+)
 
 
 class Command(BaseCommand):
@@ -36,10 +49,20 @@ class Command(BaseCommand):
 
     @transaction.atomic
     def handle(self, **options):
-        made = sum(self.company(index, *company) for index, company in enumerate(COMPANIES))
+        plans = {plan.tier: plan for plan, _ in (self.plan(*values) for values in PLANS)}
+        made = sum(self.company(plans, index, *company) for index, company in enumerate(COMPANIES))
         for index, name in enumerate(("Mona", "Otto", "Pia")):
             self.lead(f"waiting-{index}", name, "Newcomer", f"{name} & Co", f"{name.lower()}@{name.lower()}.example")
         self.stdout.write(f"{made} tenants were added.")
+
+    def plan(self, name, tier, price, features, size_config):
+        return Plan.everything.get_or_create(
+            id=uuid.uuid5(NAMESPACE, f"plan {tier}"),
+            defaults={
+                "name": name, "tier": tier, "price": Decimal(price), "currency_code": "EUR", "features": features,
+                "size_config": size_config,
+            },
+        )  # fmt: skip
 
     def lead(self, label, first_name, last_name, company_name, email, **values):
         return Lead.objects.get_or_create(
@@ -49,7 +72,7 @@ class Command(BaseCommand):
             },
         )  # fmt: skip
 
-    def company(self, index, company, key, first, last, city, country) -> bool:
+    def company(self, plans, index, company, key, first, last, city, country) -> bool:
         chance = random.Random(key)
         now = timezone.now()
         born = now - timedelta(days=chance.randint(20, 300))
@@ -77,19 +100,34 @@ class Command(BaseCommand):
             Resource.objects.create(
                 tenant=tenant, type="s3", metadata={"bucket": f"seed-{key}"}, external_identifier=f"seed-{key}"
             )
-            for month in range(3):
-                start = born + timedelta(days=30 * month)
-                Invoice.objects.create(
-                    tenant=tenant,
-                    start_date=start,
-                    end_date=start + timedelta(days=30),
-                    due_date=start + timedelta(days=14),
-                    amount=Decimal(chance.randint(2900, 49900)) / 100,
-                    currency_code="EUR",
-                    status=InvoiceStatus.PAID if month < 2 else InvoiceStatus.PENDING,
-                    created_on=start,
-                )
+            self.subscription(tenant, plans[chance.choice(Tier.values)], born)
         return True
+
+    def subscription(self, tenant, plan, born) -> None:
+        """Billed every month from `born` on, all paid but the last; nobody is told, as in the journey somebody is."""
+        first = local_date(born)
+        subscription = Subscription(
+            tenant=tenant, status=SubscriptionStatus.ACTIVE, start_date=born, tax_rate=Decimal(19), created_on=born,
+            next_invoice_on=first, anchor_day=first.day,
+        )  # fmt: skip
+        subscription.take_terms_of(plan)
+        invoices: list[Invoice] = []
+        while subscription.next_invoice_on <= local_date(timezone.now()):
+            invoices += filter(None, [next_invoice(subscription, None)])
+        subscription.save(force_insert=True)
+        for invoice in invoices:
+            invoice.issued_on = invoice.created_on = invoice.start_date
+            invoice.due_date = invoice.issued_on + timedelta(days=14)
+            (invoice.number,) = take(settings.INVOICE_SERIES, 1, now=invoice.issued_on)
+            invoice.seller, invoice.buyer = seller(), buyers([tenant.id])[tenant.id]
+            invoice.status = InvoiceStatus.PENDING
+            if invoice is not invoices[-1]:
+                invoice.status, invoice.paid_amount = InvoiceStatus.PAID, invoice.amount
+        Invoice.objects.bulk_create(invoices)
+        Payment.objects.bulk_create(
+            Payment(invoice=invoice, amount=invoice.amount, date=invoice.due_date, method="bank transfer")
+            for invoice in invoices[:-1]
+        )
 
     def run(self, tenant, status, chance, now) -> None:
         """The run behind the status; an open one stays so for a year."""

@@ -1,0 +1,34 @@
+"""Whom an invoice names."""
+
+from django.db import models
+
+from config.fields import one_line
+from config.models import AuditedModel
+from tenants.models import Tenant
+
+
+class BillingCustomer(AuditedModel):
+    """How a tenant wants to be named on its invoices; without one they name the tenant and its address."""
+
+    owned_through = "tenant__lead_id"
+
+    name = models.CharField(max_length=200, validators=[one_line])
+    address = models.TextField(max_length=500, blank=True, default="", help_text="As on an envelope, in lines.")
+    country = models.CharField(max_length=25, blank=True, default="", validators=[one_line])
+    tax_id = models.CharField(max_length=50, blank=True, default="", validators=[one_line])
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="billing_customers")
+
+    class Meta(AuditedModel.Meta):
+        db_table = "billing_customers"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant"],
+                name="one_billing_customer_per_tenant",
+                condition=models.Q(deleted=False),
+                violation_error_message="This tenant has a billing customer already.",
+                violation_error_code="billing_customer_exists",
+            )
+        ]
+
+    def __str__(self):
+        return self.name

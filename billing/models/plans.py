@@ -1,0 +1,84 @@
+"""What is for sale."""
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+from billing.money import validate_currency
+from config.fields import one_line
+from config.models import AuditedManager, AuditedModel, AuditedQuerySet
+
+
+class Tier(models.TextChoices):
+    """PREMIUM tenants have resources of their own (silo), the others share them (pooled)."""
+
+    BASIC = "BASIC", "BASIC"
+    STANDARD = "STANDARD", "STANDARD"
+    PREMIUM = "PREMIUM", "PREMIUM"
+
+
+class BillingCycle(models.TextChoices):
+    MONTHLY = "MONTHLY", "MONTHLY"
+    QUARTERLY = "QUARTERLY", "QUARTERLY"
+    YEARLY = "YEARLY", "YEARLY"
+
+    @property
+    def months(self) -> int:
+        return {"MONTHLY": 1, "QUARTERLY": 3, "YEARLY": 12}[self.value]
+
+
+def validate_object(value) -> None:
+    """A JSON object. Raises ValidationError."""
+    if not isinstance(value, dict):
+        raise ValidationError("Not an object.", code="type")
+
+
+class PlanQuerySet(AuditedQuerySet):
+    def for_self_service(self):
+        """What a customer may choose by itself."""
+        return self.filter(is_active=True, is_self_service=True)
+
+    def visible_to(self, principal):
+        """Everything to staff and services; to a lead, and to nobody in particular, what is for self-service."""
+        if principal is None or principal.lead_id is not None:
+            return self.for_self_service()
+        return self
+
+
+class Plan(AuditedModel):
+    """A tier at a price. A subscription keeps the price it was signed at, so a plan may change or retire."""
+
+    name = models.CharField(max_length=100, validators=[one_line])
+    description = models.TextField(null=True, blank=True, max_length=2000)
+    tier = models.CharField(max_length=10, choices=Tier)
+    price = models.DecimalField(
+        max_digits=14, decimal_places=3, validators=[MinValueValidator(0)], help_text="Net, for one billing cycle."
+    )
+    currency_code = models.CharField(max_length=3, validators=[validate_currency])
+    billing_cycle = models.CharField(max_length=10, choices=BillingCycle, default=BillingCycle.MONTHLY)
+    trial_days = models.PositiveSmallIntegerField(default=0, validators=[MaxValueValidator(365)])
+    features = models.JSONField(default=list, blank=True)
+    size_config = models.JSONField(default=dict, blank=True, validators=[validate_object])
+    is_self_service = models.BooleanField(default=True)
+    is_active = models.BooleanField(default=True)
+
+    objects = AuditedManager.from_queryset(PlanQuerySet)()
+    everything = models.Manager.from_queryset(PlanQuerySet)()
+
+    class Meta(AuditedModel.Meta):
+        db_table = "plans"
+        ordering = ("price", "id")
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(price__gte=0),
+                name="plan_price_not_negative",
+                violation_error_message="A price is not negative.",
+            )
+        ]
+        indexes = [
+            *AuditedModel.Meta.indexes,
+            models.Index(fields=["price", "id"], name="plans_by_price", condition=models.Q(deleted=False)),
+        ]
+
+    def __str__(self):
+        return f"{self.name} ({self.price} {self.currency_code} {self.get_billing_cycle_display()})"

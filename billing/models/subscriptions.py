@@ -1,0 +1,117 @@
+"""Who has taken which plan, at what price, and until when it is invoiced."""
+
+import datetime
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+from billing.models.plans import BillingCycle, Plan
+from billing.money import validate_currency
+from billing.periods import local_date
+from config.fields import one_line
+from config.models import AuditedModel
+from tenants.models import Tenant
+
+
+class SubscriptionStatus(models.IntegerChoices):
+    PENDING = 0, "PENDING"
+    ACTIVE = 1, "ACTIVE"
+    INACTIVE = 2, "INACTIVE"
+    CANCELLED = 3, "CANCELLED"
+    EXPIRED = 4, "EXPIRED"
+
+
+LIVE = (SubscriptionStatus.PENDING, SubscriptionStatus.ACTIVE)
+
+
+class Subscription(AuditedModel):
+    """A tenant's plan with the price at signing. `billing.subscriptions` and `billing.renewals` alone move it.
+
+    PENDING until the tenant is provisioned. Periods run from a day to the day before the next begins; `anchor_day` is
+    the day of the month they begin on, or the last of a shorter month. The periods before `next_invoice_on` are
+    invoiced, the last of them from `period_start` to `period_end` at `period_price`; none is due any more where it is
+    null.
+    """
+
+    owned_through = "tenant__lead_id"
+
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="subscriptions")
+    plan = models.ForeignKey(Plan, models.PROTECT, related_name="subscriptions")
+    reference = models.CharField(max_length=100, blank=True, default="", validators=[one_line])
+    price = models.DecimalField(max_digits=14, decimal_places=3, validators=[MinValueValidator(0)])
+    currency_code = models.CharField(max_length=3, validators=[validate_currency])
+    billing_cycle = models.CharField(max_length=10, choices=BillingCycle)
+    tax_rate = models.DecimalField(
+        max_digits=6, decimal_places=3, default=0, validators=[MinValueValidator(0), MaxValueValidator(100)]
+    )
+    status = models.PositiveSmallIntegerField(choices=SubscriptionStatus, default=SubscriptionStatus.PENDING)
+    start_date = models.DateTimeField(null=True, blank=True)
+    end_date = models.DateTimeField(null=True, blank=True)
+    anchor_day = models.PositiveSmallIntegerField(null=True, blank=True)
+    period_start = models.DateField(null=True, blank=True)
+    period_end = models.DateField(null=True, blank=True)
+    period_price = models.DecimalField(max_digits=14, decimal_places=3, default=0)
+    next_invoice_on = models.DateField(null=True, blank=True)
+    credit = models.DecimalField(
+        max_digits=14, decimal_places=3, default=0, help_text="Net, for unused time; taken off the next invoices."
+    )
+    next_plan = models.ForeignKey(Plan, models.PROTECT, null=True, blank=True, related_name="+")
+    cancel_at_period_end = models.BooleanField(default=False)
+    ending_told_on = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta(AuditedModel.Meta):
+        db_table = "subscriptions"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant"],
+                name="one_live_subscription_per_tenant",
+                condition=models.Q(status__in=(0, 1), deleted=False),
+                violation_error_message="This tenant has a subscription already.",
+                violation_error_code="subscription_exists",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status__in=SubscriptionStatus.values),
+                name="subscription_status_known",
+                violation_error_message="This status does not exist.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(period_end__gt=models.F("period_start")) | models.Q(period_start__isnull=True),
+                name="subscription_period_runs_forward",
+                violation_error_message="The period ends before it starts.",
+                violation_error_code="period",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(credit__gte=0),
+                name="subscription_credit_not_negative",
+                violation_error_message="A credit is not negative.",
+            ),
+        ]
+        indexes = [
+            *AuditedModel.Meta.indexes,
+            models.Index(
+                fields=["next_invoice_on", "id"],
+                name="subscriptions_due",
+                condition=models.Q(status=1, deleted=False),
+            ),
+            models.Index(fields=["end_date"], name="subscriptions_by_end", condition=models.Q(status=1, deleted=False)),
+            models.Index(
+                fields=["status", "created_on", "id"], name="subscriptions_by_status", condition=models.Q(deleted=False)
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.tenant_id} on {self.plan_id}"
+
+    @property
+    def ends_on(self) -> datetime.date | None:
+        """The first day that is not the subscription's any more."""
+        return None if self.end_date is None else local_date(self.end_date)
+
+    @property
+    def months(self) -> int:
+        return BillingCycle(self.billing_cycle).months
+
+    def take_terms_of(self, plan: Plan) -> None:
+        """What is signed: the plan with the price, currency and cycle that it has now."""
+        self.plan = plan
+        self.price, self.currency_code, self.billing_cycle = plan.price, plan.currency_code, plan.billing_cycle

@@ -1,0 +1,268 @@
+"""How an invoice or credit note looks on paper. Draws from what the document has frozen, and calls nobody.
+
+The fonts in fonts/ (Noto Sans, its licence beside it) hold every Latin, Greek and Cyrillic letter and every currency
+sign. What people have written is text here: reportlab's markup is escaped in `_text`, where all of it passes.
+"""
+
+import io
+import unicodedata
+from collections.abc import Callable
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from django.conf import settings
+from reportlab.lib.colors import Color, HexColor
+from reportlab.lib.enums import TA_RIGHT
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.lib.units import mm
+from reportlab.pdfbase.pdfmetrics import getFont, registerFont, registerFontFamily
+from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import (
+    BaseDocTemplate,
+    Flowable,
+    Frame,
+    Image,
+    KeepTogether,
+    LongTable,
+    PageTemplate,
+    Paragraph,
+    Spacer,
+    Table,
+    TableStyle,
+)
+
+from billing.models import CreditNote, Invoice
+from billing.money import minor_units
+from billing.periods import ONE_DAY, local_date
+
+FONTS = Path(__file__).resolve().parent / "fonts"
+REGULAR, BOLD, SIGNS = "NotoSans-Regular", "NotoSans-Bold", "NotoSansCurrencySigns-Regular"
+MARGIN, FOOT = 20 * mm, 22 * mm
+WIDTH = A4[0] - 2 * MARGIN
+GREY, RULE = HexColor("#5b6470"), HexColor("#d5d9de")
+LOGO_BOX = (60 * mm, 18 * mm)
+
+
+@lru_cache(maxsize=1)
+def _register_fonts() -> None:
+    for name in (REGULAR, BOLD, SIGNS, "NotoSansCurrencySigns-Bold"):
+        registerFont(TTFont(name, FONTS / f"{name}.ttf"))
+    registerFontFamily(REGULAR, normal=REGULAR, bold=BOLD, italic=REGULAR, boldItalic=BOLD)
+
+
+def _style(name: str, size: float = 9, *, font: str = REGULAR, **kwargs) -> ParagraphStyle:
+    return ParagraphStyle(name, fontName=font, fontSize=size, leading=size * 1.4, **kwargs)
+
+
+PLAIN = _style("plain")
+SMALL = _style("small", 8, textColor=GREY)
+STRONG = _style("strong", font=BOLD)
+RIGHT = _style("right", alignment=TA_RIGHT)
+TITLE = _style("title", 20, font=BOLD, alignment=TA_RIGHT)
+
+
+def render(document: Invoice | CreditNote, *, colour: str) -> bytes:
+    """The document as a PDF of as many A4 pages as it takes, set off in `colour` (#rrggbb)."""
+    _register_fonts()
+    accent = HexColor(colour)
+    file = io.BytesIO()
+    template = BaseDocTemplate(
+        file, pagesize=A4, leftMargin=MARGIN, rightMargin=MARGIN, topMargin=MARGIN, bottomMargin=FOOT,
+        title=f"{_kind(document)} {document.number}", author=document.seller["name"], invariant=1,
+    )  # fmt: skip
+    frame = Frame(MARGIN, FOOT, WIDTH, A4[1] - MARGIN - FOOT, leftPadding=0, rightPadding=0, topPadding=0)
+    template.addPageTemplates(PageTemplate(frames=[frame]))
+    story: list[Flowable] = [
+        _head(document, accent),
+        Spacer(0, 10 * mm),
+        _parties(document),
+        Spacer(0, 10 * mm),
+        _lines(document, accent),
+        Spacer(0, 4 * mm),
+        KeepTogether([_totals(document, accent), Spacer(0, 8 * mm), *_terms(document)]),
+    ]
+    template.build(story, canvasmaker=_numbered(_footer(document)))
+    return file.getvalue()
+
+
+def _kind(document: Invoice | CreditNote) -> str:
+    return "Invoice" if isinstance(document, Invoice) else "Credit note"
+
+
+def _head(document: Invoice | CreditNote, accent: Color) -> Flowable:
+    """The seller's logo, or its name, and what this is."""
+    if settings.SELLER_LOGO:
+        image = Image(settings.SELLER_LOGO)
+        scale = min(LOGO_BOX[0] / image.imageWidth, LOGO_BOX[1] / image.imageHeight)
+        image.drawWidth, image.drawHeight, image.hAlign = image.imageWidth * scale, image.imageHeight * scale, "LEFT"
+        left: Flowable = image
+    else:
+        left = Paragraph(_text(document.seller["name"]), _style("seller", 14, font=BOLD, textColor=accent))
+    table = Table([[left, Paragraph(_kind(document), TITLE)]], colWidths=[WIDTH * 0.6, WIDTH * 0.4])
+    table.setStyle(TableStyle([
+        *_flush(0), ("VALIGN", (0, 0), (-1, -1), "MIDDLE"), ("BOTTOMPADDING", (0, 0), (-1, -1), 8),
+        ("LINEBELOW", (0, 0), (-1, 0), 1.5, accent),
+    ]))  # fmt: skip
+    return table
+
+
+def _parties(document: Invoice | CreditNote) -> Flowable:
+    """Seller and buyer, and the document's number and days."""
+    facts = [("Number", document.number), ("Date", _day(document.issued_on))]
+    if isinstance(document, Invoice):
+        facts += [
+            ("Period", f"{_day(document.start_date)} to {_day(_last_moment(document))}"),
+            ("Due", _day(document.due_date)),
+        ]
+    else:
+        facts += [("Invoice", document.invoice.number), ("of", _day(document.invoice.issued_on))]
+    rows = [[Paragraph(label, SMALL), Paragraph(_text(value), RIGHT)] for label, value in facts]
+    facts_table = Table(rows, colWidths=[WIDTH * 0.1, WIDTH * 0.26])
+    facts_table.setStyle(TableStyle([*_flush(1), ("VALIGN", (0, 0), (-1, -1), "TOP")]))
+    columns = [[Paragraph("From", SMALL), *_party(document.seller)], [Paragraph("To", SMALL), *_party(document.buyer)]]
+    table = Table([[*columns, facts_table]], colWidths=[WIDTH * 0.31, WIDTH * 0.33, WIDTH * 0.36])
+    table.setStyle(TableStyle([*_flush(0), ("VALIGN", (0, 0), (-1, -1), "TOP"), ("RIGHTPADDING", (0, 0), (1, 0), 10)]))
+    return table
+
+
+def _last_moment(invoice: Invoice):
+    """A period's last day: its end is the first day after it."""
+    return max(invoice.start_date, invoice.end_date - ONE_DAY)
+
+
+def _party(party: dict[str, str]) -> list[Flowable]:
+    rows = [Paragraph(_text(party["name"]), STRONG)]
+    rest = [*party["address"].splitlines(), party["country"]]
+    if party["taxId"]:
+        rest.append(f"Tax ID {party['taxId']}")
+    return [*rows, *(Paragraph(_text(row), PLAIN) for row in rest if row.strip())]
+
+
+def _lines(document: Invoice | CreditNote, accent: Color) -> Flowable:
+    discounted = any(Decimal(line["discount_percent"]) for line in document.lines)
+    heads = ["Description", "Quantity", "Unit price", *(["Discount"] if discounted else []), "Tax", "Amount"]
+    widths = [16 * mm, 26 * mm, *([18 * mm] if discounted else []), 16 * mm, 28 * mm]
+    rows: list[list] = [heads]
+    for line in document.lines:
+        rows.append([
+            Paragraph(_text(line["description"]), PLAIN),
+            _number(line["quantity"], 0),
+            _number(line["unit_price"], minor_units(document.currency_code)),
+            *([f"{_number(line['discount_percent'], 0)} %"] if discounted else []),
+            f"{_number(line['tax_rate'], 0)} %",
+            _amount(line["amount"], document),
+        ])  # fmt: skip
+    table = LongTable(rows, colWidths=[WIDTH - sum(widths), *widths], repeatRows=1)
+    table.setStyle(TableStyle([
+        ("FONT", (0, 0), (-1, -1), REGULAR, 9), ("FONT", (0, 0), (-1, 0), BOLD, 8),
+        ("TEXTCOLOR", (0, 0), (-1, 0), accent), ("LINEBELOW", (0, 0), (-1, 0), 0.8, accent),
+        ("LINEBELOW", (0, 1), (-1, -1), 0.3, RULE), ("ALIGN", (1, 0), (-1, -1), "RIGHT"),
+        ("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (0, -1), 0),
+        ("RIGHTPADDING", (-1, 0), (-1, -1), 0),
+        ("TOPPADDING", (0, 0), (-1, -1), 4), ("BOTTOMPADDING", (0, 0), (-1, -1), 4),
+    ]))  # fmt: skip
+    return table
+
+
+def _totals(document: Invoice | CreditNote, accent: Color) -> Flowable:
+    """The subtotal, the tax of each rate, and the total."""
+    rows = [["Subtotal", _amount(document.subtotal, document)]]
+    rows += [
+        [f"Tax {_number(tax['rate'], 0)} % on {_amount(tax['net'], document)}", _amount(tax["tax"], document)]
+        for tax in document.taxes
+    ]
+    total = "Total" if isinstance(document, Invoice) else "Total credited"
+    rows.append([total, f"{_amount(document.amount, document)} {document.currency_code}"])
+    table = Table(rows, colWidths=[60 * mm, 42 * mm], hAlign="RIGHT")
+    table.setStyle(TableStyle([
+        ("FONT", (0, 0), (-1, -2), REGULAR, 9), ("FONT", (0, -1), (-1, -1), BOLD, 11),
+        ("LINEABOVE", (0, -1), (-1, -1), 0.8, accent), ("ALIGN", (1, 0), (-1, -1), "RIGHT"),
+        ("TOPPADDING", (0, -1), (-1, -1), 6), ("RIGHTPADDING", (0, 0), (-1, -1), 0),
+    ]))  # fmt: skip
+    return table
+
+
+def _terms(document: Invoice | CreditNote) -> list[Flowable]:
+    if isinstance(document, CreditNote):
+        return [Paragraph(_text(document.reason), PLAIN)] if document.reason else []
+    total = f"{_amount(document.amount, document)} {document.currency_code}"
+    due = f"Please pay {total} by {_day(document.due_date)}, quoting {document.number}." if document.amount else ""
+    texts = [due, document.seller.get("terms", "")]
+    return [Paragraph(_text(text), PLAIN) for text in texts if text]
+
+
+def _footer(document: Invoice | CreditNote) -> str:
+    tax_id = document.seller["taxId"]
+    return " · ".join(filter(None, (document.seller["name"], tax_id and f"Tax ID {tax_id}", document.number)))
+
+
+def _numbered(footer: str) -> Callable[..., Canvas]:
+    """A canvas that knows, when it saves, how many pages there are."""
+
+    class NumberedCanvas(Canvas):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.pages: list[dict] = []
+
+        def showPage(self):  # noqa: N802  (reportlab's name)
+            self.pages.append(dict(self.__dict__))
+            self._startPage()
+
+        def save(self):
+            for number, page in enumerate(self.pages, start=1):
+                self.__dict__.update(page)
+                self._foot(f"Page {number} of {len(self.pages)}")
+                super().showPage()
+            super().save()
+
+        def _foot(self, page: str) -> None:
+            self.setStrokeColor(RULE)
+            self.line(MARGIN, FOOT - 4 * mm, A4[0] - MARGIN, FOOT - 4 * mm)
+            text = Paragraph(_text(footer), SMALL)
+            text.wrap(WIDTH - 30 * mm, 0)
+            text.drawOn(self, MARGIN, FOOT - 5 * mm - text.height)
+            self.setFont(REGULAR, 8)
+            self.setFillColor(GREY)
+            self.drawRightString(A4[0] - MARGIN, FOOT - 5 * mm - 8, page)
+
+    return NumberedCanvas
+
+
+def _flush(padding: float) -> list[tuple]:
+    """A table without the space that reportlab puts round its cells."""
+    sides = ("LEFTPADDING", "RIGHTPADDING", "TOPPADDING", "BOTTOMPADDING")
+    return [(side, (0, 0), (-1, -1), 0 if side[0] in "LR" else padding) for side in sides]
+
+
+def _text(value: object) -> str:
+    """What people wrote, as reportlab's markup for just that: escaped, its lines kept, rare signs in their font."""
+    letters, signs = getFont(REGULAR).face.charToGlyph, getFont(SIGNS).face.charToGlyph
+    result = []
+    for character in unicodedata.normalize("NFC", str(value)):
+        if character == "\n":
+            result.append("<br/>")
+        elif ord(character) not in letters and ord(character) in signs:
+            result.append(f'<font name="{SIGNS}">{character}</font>')
+        else:
+            result.append(escape(character))
+    return "".join(result)
+
+
+def _day(moment) -> str:
+    return f"{local_date(moment):%Y-%m-%d}"
+
+
+def _amount(value: object, document: Invoice | CreditNote) -> str:
+    return f"{Decimal(str(value)):,.{minor_units(document.currency_code)}f}"
+
+
+def _number(value: object, decimals: int) -> str:
+    """With at least `decimals`, and as many more as it has."""
+    number = Decimal(str(value)).normalize()
+    exponent = number.as_tuple().exponent
+    assert isinstance(exponent, int)
+    return f"{number:,.{max(decimals, -exponent)}f}"

@@ -1,0 +1,144 @@
+"""Invoice the periods that are due: once for each subscription and period, whatever happens.
+
+A period is invoiced in advance, when it begins. Subscription and invoice commit together, and the database takes no
+second invoice for a period, so a run that was killed is simply run again, and two at once share the work.
+"""
+
+import datetime
+import uuid
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Count, QuerySet, Sum
+from django.utils import timezone
+
+from billing import invoicing, proration
+from billing.models import Invoice, InvoiceStatus, Subscription, SubscriptionStatus
+from billing.money import ZERO
+from billing.periods import ONE_DAY, midnight, period_end
+from billing.signals import subscription_changed
+from billing.totals import Line
+
+CHUNK = 200
+MOVED = (
+    "plan", "price", "currency_code", "billing_cycle", "next_plan", "period_start", "period_end", "next_invoice_on",
+    "period_price", "credit", "modified_on",
+)  # fmt: skip
+
+
+def due(today: datetime.date) -> QuerySet[Subscription]:
+    """The active subscriptions of which a period begins on `today` or began before, without an invoice."""
+    return Subscription.objects.filter(
+        status=SubscriptionStatus.ACTIVE, next_invoice_on__lte=today, tenant__deleted=False
+    )
+
+
+def forecast(today: datetime.date) -> list[tuple[str, int, Decimal]]:
+    """Of what is due: currency, number of subscriptions and the sum of their prices, net. One statement."""
+    rows = due(today).values("currency_code").annotate(count=Count("id"), total=Sum("price")).order_by("currency_code")
+    return [(row["currency_code"], row["count"], row["total"]) for row in rows]
+
+
+def generate(
+    today: datetime.date, *, actor: uuid.UUID | None, each_chunk: Callable[[list[Invoice]], None] = lambda _: None
+) -> int:
+    """Invoice all that is due by `today`; the number of invoices.
+
+    A transaction for every CHUNK, after which `each_chunk` gets its invoices. Memory does not grow with the number of
+    subscriptions. Rows that another run has locked are left to it.
+    """
+    count = 0
+    while True:
+        with transaction.atomic():
+            rows = due(today).select_related("tenant__address", "plan", "next_plan").order_by("next_invoice_on", "id")
+            skips = connection.features.has_select_for_update_skip_locked
+            chunk = list(rows.select_for_update(of=("self",), no_key=True, skip_locked=skips)[:CHUNK])
+            if not chunk:
+                return count
+            invoices = bill(chunk, actor=actor)
+        count += len(invoices)
+        each_chunk(invoices)
+
+
+def bill(subscriptions: Sequence[Subscription], *, actor: uuid.UUID | None) -> list[Invoice]:
+    """Issue the next invoice of each locked subscription, and move it to the period that the invoice is for.
+
+    What is free moves on without an invoice, and what ends has none due any more.
+    """
+    invoices, changed = [], []
+    for subscription in subscriptions:
+        if subscription.next_plan is not None:
+            subscription.take_terms_of(subscription.next_plan)
+            subscription.next_plan = None
+            changed.append(subscription)
+        invoice = next_invoice(subscription, actor)
+        if invoice is not None:
+            invoices.append(invoice)
+        subscription.modified_on = timezone.now()
+    Subscription.objects.bulk_update(subscriptions, MOVED)
+    for subscription in changed:
+        subscription_changed.send(Subscription, subscription=subscription, actor=actor)
+    invoicing.issue(invoices, actor=actor)
+    return invoices
+
+
+def next_invoice(subscription: Subscription, actor: uuid.UUID | None) -> Invoice | None:
+    """The draft of the subscription's next invoice, its period and credit moved on; None where there is none."""
+    start, last = subscription.next_invoice_on, subscription.ends_on
+    assert start is not None
+    if last is not None and start >= last:
+        subscription.next_invoice_on = None
+        return None
+    end = whole_period_end(subscription, start)
+    if last is not None:
+        end = min(end, last)
+    subscription.period_start, subscription.period_end, subscription.next_invoice_on = start, end, end
+    subscription.period_price = price_of(subscription, start, end)
+    if not subscription.period_price:
+        return None
+    line = Line(
+        f"{subscription.plan.name}, {start} to {end - ONE_DAY}",
+        subscription.period_price,
+        tax_rate=subscription.tax_rate,
+    )
+    invoice = draft(subscription, start, end, actor=actor)
+    invoice.period_start = start
+    invoicing.put_lines(invoice, less_credit(subscription, [line]))
+    return invoice
+
+
+def whole_period_end(subscription: Subscription, start: datetime.date) -> datetime.date:
+    return period_end(start, months=subscription.months, anchor_day=subscription.anchor_day or start.day)
+
+
+def price_of(subscription: Subscription, start: datetime.date, end: datetime.date) -> Decimal:
+    """The price of the period, which ends before a whole one would where the subscription does."""
+    whole_end = whole_period_end(subscription, start)
+    return proration.used(subscription.price, subscription.currency_code, start=start, end=whole_end, until=end)
+
+
+def less_credit(subscription: Subscription, lines: Sequence[Line]) -> list[Line]:
+    """`lines`, less as much of the subscription's credit as they can take."""
+    subtotal = sum((line.net(subscription.currency_code) for line in lines), ZERO)
+    taken = min(subscription.credit, subtotal)
+    if taken <= ZERO:
+        return list(lines)
+    subscription.credit -= taken
+    return [*lines, Line("Credit for unused time", -taken, tax_rate=subscription.tax_rate)]
+
+
+def draft(subscription: Subscription, start: datetime.date, end: datetime.date, *, actor: uuid.UUID | None) -> Invoice:
+    """An invoice for the days from `start` to the one before `end`, without lines yet."""
+    return Invoice(
+        tenant=subscription.tenant,
+        subscription=subscription,
+        start_date=midnight(start),
+        end_date=midnight(end),
+        due_date=timezone.now() + datetime.timedelta(days=settings.INVOICE_DUE_DAYS),
+        currency_code=subscription.currency_code,
+        status=InvoiceStatus.DRAFT,
+        created_by=actor,
+        modified_by=actor,
+    )

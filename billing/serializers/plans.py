@@ -1,0 +1,33 @@
+"""Plans on the wire."""
+
+from decimal import Decimal
+
+from rest_framework.exceptions import ErrorDetail, ValidationError
+
+from billing.models import Plan
+from billing.money import is_payable, minor_units
+from config.fields import JSONObject
+from config.serializers import AUDIT_FIELDS, ModelSerializer
+
+
+def refuse_uneven(name: str, amount: Decimal | None, currency: str | None) -> None:
+    """Raises ValidationError for an amount that nobody could pay: with more decimals than its currency has."""
+    if amount is not None and currency is not None and not is_payable(amount, currency):
+        digits = minor_units(currency)
+        raise ValidationError({name: ErrorDetail(f"An amount in {currency} has {digits} decimals.", code="multipleOf")})
+
+
+class PlanSerializer(ModelSerializer):
+    size_config = JSONObject(required=False)
+
+    class Meta:
+        model = Plan
+        fields = (
+            "id", "name", "description", "tier", "price", "currency_code", "billing_cycle", "trial_days", "features",
+            "size_config", "is_self_service", "is_active", *AUDIT_FIELDS,
+        )  # fmt: skip
+
+    def validate(self, attrs):
+        price = attrs.get("price", getattr(self.instance, "price", None))
+        refuse_uneven("price", price, attrs.get("currency_code", getattr(self.instance, "currency_code", None)))
+        return attrs

@@ -1,0 +1,161 @@
+"""What becomes of an issued invoice: payments and credit notes, and the status that follows from them."""
+
+import datetime
+import logging
+import uuid
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from rest_framework.exceptions import NotFound
+
+from billing import dunning, numbering
+from billing.gateways.base import Receipt
+from billing.models import CreditNote, Invoice, InvoiceStatus, Payment
+from billing.money import ZERO, shown
+from billing.signals import invoice_credited, invoice_paid
+from billing.totals import TaxOfRate, kept_taxes, split_credit
+from config.errors import Conflict
+from tenants.models import Tenant
+
+logger = logging.getLogger("tenantry.billing")
+
+
+def locked(invoice_id: uuid.UUID) -> Invoice:
+    """The invoice, its tenant's row and its own locked, in this order. Raises NotFound."""
+    tenant_id = Invoice.objects.filter(id=invoice_id).values_list("tenant_id", flat=True).first()
+    if tenant_id is None:
+        raise NotFound
+    Tenant.everything.select_for_update(of=("self",), no_key=True).get(id=tenant_id)
+    invoices = Invoice.objects.select_for_update(of=("self",), no_key=True).select_related("tenant")
+    invoice = invoices.filter(id=invoice_id).first()
+    if invoice is None:
+        raise NotFound
+    return invoice
+
+
+@transaction.atomic
+def record_payment(
+    invoice_id: uuid.UUID,
+    *,
+    amount: Decimal,
+    actor: uuid.UUID | None,
+    date: datetime.datetime | None = None,
+    method: str = "",
+    reference: str = "",
+    gateway: str = "manual",
+) -> Payment:
+    """Money received for an issued invoice, or with a negative amount paid back; in part, in full, or too much.
+
+    Raises NotFound, Conflict for a draft or for more paid back than was paid, IntegrityError (409) for a `reference`
+    of the gateway's that this invoice has already.
+    """
+    invoice = locked(invoice_id)
+    if not invoice.is_issued:
+        raise Conflict("A draft is not paid: issue it first.", code="illegal_move")
+    return _pay(
+        invoice,
+        Payment(amount=amount, date=date or timezone.now(), method=method, reference=reference, gateway=gateway),
+        actor,
+    )
+
+
+def pay_in_full(invoice: Invoice, *, actor: uuid.UUID | None) -> Payment:
+    """Record what is open of a locked invoice as paid."""
+    return _pay(invoice, Payment(amount=invoice.open_amount), actor)
+
+
+def _pay(invoice: Invoice, payment: Payment, actor: uuid.UUID | None) -> Payment:
+    if invoice.paid_amount + payment.amount < 0:
+        paid = shown(invoice.paid_amount, invoice.currency_code)
+        raise Conflict(f"No more can be paid back than was paid: {paid}.", code="amount")
+    payment.invoice, payment.created_by, payment.modified_by = invoice, actor, actor
+    payment.save(force_insert=True)
+    invoice.paid_amount += payment.amount
+    _settle(invoice, actor)
+    return payment
+
+
+@transaction.atomic
+def record_receipt(receipt: Receipt, *, gateway: str) -> None:
+    """What a gateway has received; once, however often it says so.
+
+    Raises Conflict for an invoice that does not exist or is in another currency: the gateway will come again, and its
+    owner learn of it.
+    """
+    invoice = Invoice.objects.filter(number=receipt.number).first()
+    if invoice is None or invoice.currency_code != receipt.currency_code:
+        logger.error("%s was paid %s for %s, which is no invoice in that currency", gateway, receipt, receipt.number)
+        raise Conflict(f"There is no invoice {receipt.number} in {receipt.currency_code}.", code="unknown_invoice")
+    locked(invoice.id)
+    if not invoice.payments(manager="objects").filter(gateway=gateway, reference=receipt.reference).exists():
+        record_payment(
+            invoice.id, amount=receipt.amount, date=receipt.date, method=gateway, reference=receipt.reference,
+            gateway=gateway, actor=settings.SYSTEM_USER_ID,
+        )  # fmt: skip
+
+
+@transaction.atomic
+def record_credit(invoice_id: uuid.UUID, *, amount: Decimal | None, reason: str, actor: uuid.UUID | None) -> CreditNote:
+    """Take an issued invoice back by a credit note: `amount` of its total with tax, None for all that is left.
+
+    Wholly credited, it is CANCELLED. What was paid beyond what is left is then open with a minus, to be paid back.
+    Raises NotFound, and Conflict for a draft or for more than is left.
+    """
+    return credit(locked(invoice_id), amount=amount, reason=reason, actor=actor)
+
+
+def credit(invoice: Invoice, *, amount: Decimal | None, reason: str, actor: uuid.UUID | None) -> CreditNote:
+    """As `record_credit`, of a locked invoice."""
+    if not invoice.is_issued:
+        raise Conflict("A draft is not credited: delete it.", code="illegal_move")
+    before = [each for note in invoice.credit_notes(manager="objects").all() for each in note.taxes]
+    left = invoice.amount - invoice.credited_amount
+    try:
+        parts = split_credit(
+            left if amount is None else amount, taxes=invoice.taxes, credited=before, currency=invoice.currency_code
+        )
+    except ValueError as error:
+        rest = shown(left, invoice.currency_code)
+        raise Conflict(f"No more can be credited than is left of the invoice: {rest}.", code="amount") from error
+    note = _credit_note(invoice, parts, reason, actor)
+    invoice.credited_amount += note.amount
+    _settle(invoice, actor)
+    invoice_credited.send(CreditNote, credit_note=note, actor=actor)
+    return note
+
+
+def _credit_note(invoice: Invoice, parts: list[TaxOfRate], reason: str, actor: uuid.UUID | None) -> CreditNote:
+    subtotal, tax_total = sum((part.net for part in parts), ZERO), sum((part.tax for part in parts), ZERO)
+    lines = [
+        {
+            "description": f"Credit for invoice {invoice.number}",
+            "quantity": "1",
+            "unit_price": f"{part.net:f}",
+            "discount_percent": "0",
+            "tax_rate": f"{part.rate:f}",
+            "amount": f"{part.net:f}",
+        }
+        for part in parts
+    ]
+    now = timezone.now()
+    note = CreditNote(
+        invoice=invoice, currency_code=invoice.currency_code, amount=subtotal + tax_total, reason=reason,
+        lines=lines, taxes=kept_taxes(parts), subtotal=subtotal, tax_total=tax_total,
+        seller=invoice.seller, buyer=invoice.buyer, issued_on=now, created_by=actor, modified_by=actor,
+    )  # fmt: skip
+    (note.number,) = numbering.take(settings.CREDIT_NOTE_SERIES, 1, now=now)
+    note.save(force_insert=True)
+    return note
+
+
+def _settle(invoice: Invoice, actor: uuid.UUID | None) -> None:
+    """Write what was paid and credited, and the status that follows; tell of a payment in full."""
+    former, invoice.status = invoice.status, invoice.settled_status()
+    invoice.modified_by = actor
+    invoice.save(update_fields=["paid_amount", "credited_amount", "status", "modified_by"])
+    if invoice.status == InvoiceStatus.PAID and former == InvoiceStatus.PENDING:
+        invoice_paid.send(Invoice, invoice=invoice, actor=actor)
+    if former == InvoiceStatus.PENDING and invoice.status != InvoiceStatus.PENDING:
+        dunning.resume_if_settled(invoice.tenant_id, actor=actor)

@@ -1,0 +1,206 @@
+"""Sign, activate, change and end a subscription. Locks are taken in the order tenant, subscription."""
+
+import datetime
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+from rest_framework.exceptions import NotFound
+
+from billing import invoicing, proration, renewals
+from billing.models import Invoice, InvoiceStatus, Plan, Subscription, SubscriptionStatus
+from billing.models.subscriptions import LIVE
+from billing.periods import ONE_DAY, local_date, midnight
+from billing.signals import subscription_changed, subscription_ended
+from billing.totals import Line
+from config.errors import Conflict
+from tenants.models import Tenant, TenantStatus
+
+
+def locked(subscription_id: uuid.UUID) -> Subscription:
+    """The subscription with its tenant and plan, its row locked until the transaction ends. Raises NotFound."""
+    rows = Subscription.objects.select_for_update(of=("self",), no_key=True).select_related("tenant__address", "plan")
+    found = rows.filter(id=subscription_id).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+@transaction.atomic
+def sign(*, tenant: Tenant, plan: Plan, actor: uuid.UUID | None, **values: Any) -> Subscription:
+    """A subscription of `tenant` to `plan`, at the price of now unless `values` say another.
+
+    It is active at once for a tenant that is provisioned, else when it will be. Raises IntegrityError (409) when the
+    tenant has a live subscription.
+    """
+    tenant = Tenant.objects.select_for_update(of=("self",), no_key=True).get(id=tenant.id)
+    subscription = Subscription(tenant=tenant, tax_rate=settings.BILLING_TAX_RATE, created_by=actor, modified_by=actor)
+    subscription.take_terms_of(plan)
+    for name, value in values.items():
+        setattr(subscription, name, value)
+    subscription.save(force_insert=True)
+    if tenant.status in (TenantStatus.ACTIVE, TenantStatus.INACTIVE):
+        activate(subscription, actor=actor)
+    return subscription
+
+
+@transaction.atomic
+def choose(*, tenant: Tenant, plan: Plan, reference: str, actor: uuid.UUID | None) -> Subscription:
+    """The subscription that a tenant is provisioned with: the one that waits, moved to `plan` if need be, or a new one.
+
+    The tenant must be locked. Raises Conflict when its first invoice, of another plan, is out already.
+    """
+    rows = Subscription.objects.select_for_update(of=("self",), no_key=True).select_related("plan")
+    subscription = rows.filter(tenant=tenant, status__in=LIVE).first()
+    if subscription is None:
+        return sign(tenant=tenant, plan=plan, actor=actor, reference=reference)
+    if subscription.plan_id != plan.id:
+        if subscription.status != SubscriptionStatus.PENDING or standing_invoices(subscription).exists():
+            raise Conflict(f"The tenant has subscribed to {subscription.plan.name} already.", code="plan_chosen")
+        subscription.take_terms_of(plan)
+    subscription.reference, subscription.modified_by = reference or subscription.reference, actor
+    subscription.save()
+    return subscription
+
+
+def first_invoice_to_pay(subscription: Subscription, *, actor: uuid.UUID | None) -> Invoice | None:
+    """What has to be paid before a waiting subscription's tenant is provisioned; issued now if none stands.
+
+    Its period begins today. A trial, and a plan that is free, have nothing to be paid first. Needs a transaction.
+    """
+    if subscription.status == SubscriptionStatus.PENDING and not standing_invoices(subscription).exists():
+        _begin(subscription, timezone.now())
+        subscription.save()
+        _bill_if_due(subscription, actor)
+    return standing_invoices(subscription).filter(status=InvoiceStatus.PENDING).order_by("issued_on").first()
+
+
+def standing_invoices(subscription: Subscription) -> QuerySet[Invoice]:
+    """The invoices of a subscription that were not cancelled."""
+    return subscription.invoices(manager="objects").exclude(status=InvoiceStatus.CANCELLED)
+
+
+def _bill_if_due(subscription: Subscription, actor: uuid.UUID | None) -> None:
+    today = local_date(timezone.now())
+    if subscription.next_invoice_on is not None and subscription.next_invoice_on <= today:
+        renewals.bill([subscription], actor=actor)
+
+
+@transaction.atomic
+def activate(subscription: Subscription, *, actor: uuid.UUID | None) -> None:
+    """PENDING → ACTIVE, and the first invoice, unless it was to be paid before or a trial comes first."""
+    subscription.status, subscription.modified_by = SubscriptionStatus.ACTIVE, actor
+    if subscription.next_invoice_on is None:
+        _begin(subscription, subscription.start_date or timezone.now())
+    subscription.save()
+    _bill_if_due(subscription, actor)
+
+
+def _begin(subscription: Subscription, moment: datetime.datetime) -> None:
+    """Let the periods begin at `moment`, after the trial of the plan."""
+    first = local_date(moment) + datetime.timedelta(days=subscription.plan.trial_days)
+    subscription.start_date, subscription.next_invoice_on, subscription.anchor_day = moment, first, first.day
+
+
+@transaction.atomic
+def change_plan(subscription_id: uuid.UUID, *, plan: Plan, at_once: bool, actor: uuid.UUID | None) -> Subscription:
+    """Move to `plan` at the end of the period, or at once with proration.
+
+    At once, the unused days of the period are credited and the same days of the new plan charged: the difference is
+    invoiced, or kept as credit for the next invoices. With another cycle the period ends today and a whole one begins.
+    Raises NotFound, and Conflict for a subscription that has ended, and for another currency at once.
+    """
+    subscription = locked(subscription_id)
+    if subscription.status not in LIVE:
+        raise Conflict("The subscription has ended.", code="subscription_ended")
+    today = local_date(timezone.now())
+    subscription.modified_by = actor
+    if not at_once and subscription.period_end is not None and subscription.period_end > today:
+        subscription.next_plan = plan
+        subscription.save()
+        return subscription
+    running = subscription.period_end is not None and today < subscription.period_end
+    if running and plan.currency_code != subscription.currency_code:
+        raise Conflict("The currency changes only at the end of a period.", code="currency")
+    former_cycle, subscription.next_plan = subscription.billing_cycle, None
+    subscription.take_terms_of(plan)
+    if running:
+        _prorate(subscription, former_cycle, today, actor)
+    subscription.save()
+    if subscription.status == SubscriptionStatus.ACTIVE:
+        subscription_changed.send(Subscription, subscription=subscription, actor=actor)
+    return subscription
+
+
+def _prorate(subscription: Subscription, former_cycle: str, today: datetime.date, actor: uuid.UUID | None) -> None:
+    """Settle the running period between what it was charged at and the new terms from `today` on."""
+    start, end, currency = subscription.period_start, subscription.period_end, subscription.currency_code
+    assert start is not None
+    assert end is not None
+    today = max(today, start)
+    back = proration.unused(subscription.period_price, currency, start=start, end=end, since=today)
+    if subscription.billing_cycle != former_cycle:
+        subscription.credit += back
+        subscription.next_invoice_on, subscription.anchor_day = today, today.day
+        invoice = renewals.next_invoice(subscription, actor)
+        if invoice is not None:
+            invoice.period_start = None  # of the period that began this day, an invoice may be out
+            invoicing.issue([invoice], actor=actor)
+        return
+    subscription.period_price = renewals.price_of(subscription, start, end)
+    charge = proration.unused(subscription.period_price, currency, start=start, end=end, since=today)
+    if charge < back:
+        subscription.credit += back - charge
+    elif charge > back:
+        rest = f"{today} to {end - ONE_DAY}"
+        lines = [
+            Line(f"{subscription.plan.name}, {rest}", charge, tax_rate=subscription.tax_rate),
+            Line(f"Unused time, {rest}", -back, tax_rate=subscription.tax_rate),
+        ]
+        invoice = renewals.draft(subscription, today, end, actor=actor)
+        invoicing.put_lines(invoice, renewals.less_credit(subscription, lines))
+        invoicing.issue([invoice], actor=actor)
+
+
+@transaction.atomic
+def amend(subscription_id: uuid.UUID, *, values: Mapping[str, Any], actor: uuid.UUID | None) -> Subscription:
+    """What a PATCH does: price and tax rate from the next invoice on, an end, or a cancellation at the period's end.
+
+    Cancelled while PENDING, it ends at once. Raises NotFound, and Conflict for one that has ended.
+    """
+    subscription = locked(subscription_id)
+    if subscription.status not in LIVE:
+        raise Conflict("The subscription has ended.", code="subscription_ended")
+    for name, value in values.items():
+        setattr(subscription, name, value)
+    subscription.modified_by = actor
+    if subscription.cancel_at_period_end and subscription.status == SubscriptionStatus.PENDING:
+        return end(subscription, SubscriptionStatus.CANCELLED, actor=actor)
+    if "cancel_at_period_end" in values:
+        last = subscription.period_end or subscription.next_invoice_on
+        subscription.end_date = midnight(last) if subscription.cancel_at_period_end and last else None
+        subscription.next_plan = None if subscription.cancel_at_period_end else subscription.next_plan
+        subscription.ending_told_on = None
+    if subscription.next_invoice_on is None and subscription.period_end is not None:
+        subscription.next_invoice_on = subscription.period_end  # it was to end, and now goes on
+    subscription.save()
+    return subscription
+
+
+def end(subscription: Subscription, status: SubscriptionStatus, *, actor: uuid.UUID | None) -> Subscription:
+    """A locked subscription is CANCELLED or EXPIRED; nothing is invoiced any more."""
+    subscription.status, subscription.next_invoice_on, subscription.modified_by = status, None, actor
+    subscription.end_date = subscription.end_date or timezone.now()
+    subscription.save()
+    subscription_ended.send(Subscription, subscription=subscription, actor=actor)
+    return subscription
+
+
+def live_of(tenant_id: uuid.UUID, *statuses: SubscriptionStatus) -> Subscription | None:
+    """The tenant's subscription in one of `statuses`, its row locked."""
+    id = Subscription.objects.filter(tenant=tenant_id, status__in=statuses).values_list("id", flat=True).first()
+    return None if id is None else locked(id)
