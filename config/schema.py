@@ -188,6 +188,8 @@ class Schema(AutoSchema):
             yield 400
         if self.action in CONFLICTING or path == "/leads/{id}/tenants":
             yield 409
+        if path == "/manage/users":  # an identity provider that has the name, that refuses us, or that is away
+            yield from (409, 502, 503)
 
 
 _made: dict[type, type] = {}
