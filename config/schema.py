@@ -195,6 +195,8 @@ class Schema(AutoSchema):
         yield from getattr(self.view, "error_statuses", {}).get(self.action, ())
         if self.action in CONFLICTING or path == "/leads/{id}/tenants":
             yield 409
+        if path == "/manage/users":  # an identity provider that has the name, that refuses us, or that is away
+            yield from (409, 502, 503)
 
 
 _made: dict[type, type] = {}

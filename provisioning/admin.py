@@ -19,13 +19,10 @@ AT_ONCE = 10
 """How many tenants' identities one action sets up: the page waits for each."""
 
 
-class RecordAdmin(admin.ModelAdmin):
-    """Pages to look at: what the service wrote is not for editing."""
+class ReadOnly:
+    """What the service wrote is not for editing."""
 
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request):
+    def has_add_permission(self, request, obj=None):
         return False
 
     def has_change_permission(self, request, obj=None):
@@ -33,6 +30,13 @@ class RecordAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request, obj=None):
         return False
+
+
+class RecordAdmin(ReadOnly, admin.ModelAdmin):
+    """Pages to look at."""
+
+    show_full_result_count = False
+    list_per_page = 50
 
 
 @admin.register(ProvisioningRun)
@@ -95,20 +99,11 @@ class WithTimeline(admin.ModelAdmin):
         raise NotImplementedError
 
 
-class IdentityStepInline(admin.TabularInline):
+class IdentityStepInline(ReadOnly, admin.TabularInline):
     model = IdentityStep
     fields = ("name", "what", "outcome", "reason", "attempts", "done_on")
     ordering = ("id",)
     extra = 0
-
-    def has_add_permission(self, request, obj=None):
-        return False
-
-    def has_change_permission(self, request, obj=None):
-        return False
-
-    def has_delete_permission(self, request, obj=None):
-        return False
 
 
 @admin.register(IdentitySetup)
