@@ -97,7 +97,9 @@ def _percentile(ordered: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
 
 
-def repeat(url: str, path: str, *, headers: dict[str, str], body: bytes = b"", expected: int, seconds: float) -> Measured:
+def repeat(
+    url: str, path: str, *, headers: dict[str, str], body: bytes = b"", expected: int, seconds: float
+) -> Measured:
     """The same request again and again: by wrk where it is installed."""
     method = "POST" if body else "GET"
     raw = request(method, path, body, **headers)
