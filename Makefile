@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo serve seed test lint types format lock messages screenshots clean
+.PHONY: help run demo serve seed test bench-billing lint types format lock messages screenshots clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -44,6 +44,9 @@ seed: $(VENV)/.installed ## Add the example data
 
 test: $(VENV)/.installed-dev ## Run the tests (ARGS go to pytest)
 	@$(PY) -m pytest $(ARGS)
+
+bench-billing: $(VENV)/.installed-dev ## Measure the invoicing runs on a PostgreSQL of their own
+	@PYTHONPATH=. $(PY) -m tests.bench_billing
 
 lint: $(VENV)/.installed-dev ## Style
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
