@@ -5,10 +5,10 @@ PY := $(VENV)/bin/python
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo serve seed test bench-billing lint types format lock clean
+.PHONY: help run demo serve seed test chaos bench-relay bench-billing lint types format lock messages screenshots clean
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 # uv installs several times faster than pip; where it cannot be had, pip does it.
 $(VENV)/bin/pip:
@@ -45,6 +45,12 @@ seed: $(VENV)/.installed ## Add the example data
 test: $(VENV)/.installed-dev ## Run the tests (ARGS go to pytest)
 	@$(PY) -m pytest $(ARGS)
 
+chaos: $(VENV)/.installed-dev ## Outages and SIGKILL at length: about half an hour
+	@$(PY) -m tests.chaos
+
+bench-relay: $(VENV)/.installed-dev ## How many events one relay delivers a second over HTTP
+	@$(PY) -m tests.bench_relay
+
 bench-billing: $(VENV)/.installed-dev ## Measure the invoicing runs on a PostgreSQL of their own
 	@PYTHONPATH=. $(PY) -m tests.bench_billing
 
@@ -60,6 +66,13 @@ format: $(VENV)/.installed-dev ## Mend the style
 lock: $(VENV)/.installed-dev ## Compile requirements.txt and requirements-dev.txt
 	@$(PY) -m uv pip compile -q --universal --python-version 3.11 --no-emit-index-url requirements.in -o requirements.txt
 	@$(PY) -m uv pip compile -q --universal --python-version 3.11 --no-emit-index-url requirements.in requirements-dev.in -o requirements-dev.txt
+
+messages: $(VENV)/.installed-dev ## Bring locale/ in step with the templates (needs gettext)
+	@$(PY) manage.py makemessages -v 0 -l de --no-location --no-obsolete -i $(VENV) -i var -i build -i tests
+	@$(PY) manage.py compilemessages -v 0 -i $(VENV)
+
+screenshots: $(VENV)/.installed-dev ## Pictures of every page and mail into build/screenshots (needs chromium)
+	@SCREENSHOTS=build/screenshots $(PY) -m pytest -n0 -q tests/test_signup_pages.py
 
 clean: ## Remove what make made, the database too
 	rm -rf $(VENV) var build

@@ -25,8 +25,8 @@ def _about(name: str, document: Invoice | CreditNote, invoice: Invoice, **contex
     if contact is None:
         return None
     mail = compose(
-        name, to=contact.email, contact=contact, invoice=invoice, tenant=invoice.tenant,
-        total=shown(document.amount, invoice.currency_code), **context,
+        name, to=contact.email, language=invoice.tenant.language, contact=contact, invoice=invoice,
+        tenant=invoice.tenant, total=shown(document.amount, invoice.currency_code), **context,
     )  # fmt: skip
     mail.attach(f"{document.number}.pdf", content, "application/pdf")
     return mail
@@ -55,8 +55,8 @@ def subscription_ending(ending: Subscription) -> EmailMultiAlternatives | None:
     if contact is None or ending.end_date is None:
         return None
     return compose(
-        "subscription_ending", to=contact.email, contact=contact, subscription=ending, tenant=ending.tenant,
-        day=local_date(ending.end_date),
+        "subscription_ending", to=contact.email, language=ending.tenant.language, contact=contact, subscription=ending,
+        tenant=ending.tenant, day=local_date(ending.end_date),
     )  # fmt: skip
 
 

@@ -54,3 +54,13 @@ def public_url_is_https(app_configs, **_):
             hint="Put a proxy that ends TLS in front, and set PUBLIC_URL and TRUSTED_PROXIES.",
             id="tenantry.W004",
         )
+
+
+@register()
+def the_mails_link_leads_somewhere(app_configs, **_):
+    if not settings.SIGNUP_PAGES and f"{settings.PUBLIC_URL}/signup/verify" == settings.APP_VALIDATE_URL:
+        yield Warning(
+            "SIGNUP_PAGES is off, and the verification mail's link leads to them.",
+            hint="Set APP_VALIDATE_URL to the page of your frontend that verifies.",
+            id="tenantry.W006",
+        )

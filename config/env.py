@@ -119,6 +119,36 @@ def url(name, default=None, *, schemes=("http", "https")):
     return value.rstrip("/")
 
 
+def origin(name: str) -> str | None:
+    """A server's address without a trailing slash: a bare host name means https, a full URL is taken as it is."""
+    value = text(name)
+    if value is None:
+        return None
+    if "://" not in value:
+        value = f"https://{value}"
+    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
+        raise ImproperlyConfigured(f"{name} must be a host name, or a URL that starts with http:// or https://.")
+    return value.rstrip("/")
+
+
+def origins(name: str) -> list[str]:
+    """A comma-separated list of origins (RFC 6454): scheme, host and maybe port, nothing behind them."""
+    found = [item.rstrip("/") for item in listing(name)]
+    if not all(re.fullmatch(r"https?://[\w.-]+(:\d+)?|https?://\[[0-9a-fA-F:]+\](:\d+)?", item) for item in found):
+        raise ImproperlyConfigured(f"{name} must be a comma-separated list of origins, such as https://app.example.")
+    return found
+
+
+def color(name: str, default: str) -> str:
+    """A colour as #rrggbb; #rgb is read too."""
+    value = text(name, default).lower()
+    if re.fullmatch(r"#[0-9a-f]{3}", value):
+        value = "#" + "".join(digit * 2 for digit in value[1:])
+    if not re.fullmatch(r"#[0-9a-f]{6}", value):
+        raise ImproperlyConfigured(f"{name} must be a colour such as #0f766e.")
+    return value
+
+
 def identifier(name: str, default: str) -> str:
     """A plain SQL identifier (letters, digits, underscores)."""
     value = text(name, default)

@@ -190,7 +190,7 @@ class Schema(AutoSchema):
             yield 404
         if "requestBody" in operation:
             yield from (400, 413, 415, 422)
-        if self.action in (*READS, "count", "bulk_update"):
+        if self.action in (*READS, "count", "bulk_update") or "{key}" in path:
             yield 400
         yield from getattr(self.view, "error_statuses", {}).get(self.action, ())
         if self.action in CONFLICTING or path == "/leads/{id}/tenants":

@@ -7,11 +7,13 @@ is seconds. A value that makes no sense stops the start with the variable's name
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
+from corsheaders.defaults import default_headers
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
@@ -90,12 +92,16 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "anymail",
+    "corsheaders",
+    "csp",
 ]
 
 MIDDLEWARE = [
     "config.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -114,6 +120,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "config.branding.context",
             ]
         },
     }
@@ -124,7 +131,9 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 
-LANGUAGE_CODE = "en"
+LANGUAGE_CODE = "en"  # of the API, the admin and whom we know no language of; pages and mails are in LANGUAGES
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
@@ -213,6 +222,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0)
 PUBLIC_API_MAX_ATTEMPTS = env.integer("PUBLIC_API_MAX_ATTEMPTS", 10)
 WEBHOOK_API_MAX_ATTEMPTS = env.integer("WEBHOOK_API_MAX_ATTEMPTS", 10)
+KEY_CHECK_MAX_ATTEMPTS = env.integer("KEY_CHECK_MAX_ATTEMPTS", 60)
 AUTH_MAX_ATTEMPTS = env.integer("AUTH_MAX_ATTEMPTS", 10)
 SYSTEM_USER_ID = env.uuid_or_none("SYSTEM_USER_ID")
 
@@ -296,6 +306,15 @@ VALIDATION_TOKEN_EXPIRY = timedelta(milliseconds=env.integer("VALIDATION_TOKEN_E
 LEAD_TOKEN_EXPIRY = timedelta(seconds=env.integer("LEAD_TOKEN_EXPIRY", 900, minimum=1))
 LEAD_KEY_IN_RESPONSE = env.boolean("LEAD_KEY_IN_RESPONSE", False)
 LEAD_CONFLICT_VISIBLE = env.boolean("LEAD_CONFLICT_VISIBLE", False)
+SIGN_UPS_PER_EMAIL = env.integer("SIGN_UPS_PER_EMAIL", 10 if PUBLIC_API_MAX_ATTEMPTS else 0)
+SIGN_UPS_PER_DOMAIN = env.integer("SIGN_UPS_PER_DOMAIN", 100 if PUBLIC_API_MAX_ATTEMPTS else 0)
+RESEND_COOLDOWN = env.integer("RESEND_COOLDOWN", 60 if PUBLIC_API_MAX_ATTEMPTS else 0)
+FORM_MIN_SECONDS = env.integer("FORM_MIN_SECONDS", 2)
+WORK_EMAIL_REQUIRED = env.boolean("WORK_EMAIL_REQUIRED", False)
+PUBLIC_MAIL_DOMAINS = frozenset(name.lower() for name in env.listing("PUBLIC_MAIL_DOMAINS"))
+CHALLENGE_PROVIDER = env.text("CHALLENGE_PROVIDER")
+CHALLENGE_SITE_KEY = env.text("CHALLENGE_SITE_KEY")
+CHALLENGE_SECRET = env.secret("CHALLENGE_SECRET", required=PRODUCTION and CHALLENGE_PROVIDER is not None)
 APP_VALIDATE_URL = env.url("APP_VALIDATE_URL", f"{PUBLIC_URL}/signup/verify")
 APP_LOGIN_URL = env.url("APP_LOGIN_URL", PUBLIC_URL)
 
@@ -320,6 +339,7 @@ EVENT_MAX_ATTEMPTS = env.integer("EVENT_MAX_ATTEMPTS", 60, minimum=1)
 EVENT_BACKOFF_BASE = timedelta(milliseconds=env.integer("EVENT_BACKOFF_BASE", 1_000, minimum=1))
 EVENT_BACKOFF_MAX = timedelta(milliseconds=env.integer("EVENT_BACKOFF_MAX", 120_000, minimum=1))
 RELAY_CONCURRENCY = env.integer("RELAY_CONCURRENCY", 8, minimum=1)
+RELAY_METRICS_PORT = env.integer("RELAY_METRICS_PORT", 0)
 DEMO_BUILD_SECONDS = env.integer("DEMO_BUILD_SECONDS", 1)
 SILOED_PIPELINE = env.text("SILOED_PIPELINE", "")
 POOLED_PIPELINE = env.text("POOLED_PIPELINE", "")
@@ -327,8 +347,47 @@ WEBHOOK_SECRET_EXPIRY = timedelta(milliseconds=env.integer("WEBHOOK_SECRET_EXPIR
 DEPROVISION_GRACE = timedelta(seconds=env.integer("DEPROVISION_GRACE", 0))
 WEBHOOK_SECRET_OVERLAP = timedelta(milliseconds=env.integer("WEBHOOK_SECRET_OVERLAP", 300_000))
 WEBHOOK_TIMESTAMP_TOLERANCE = timedelta(seconds=env.integer("WEBHOOK_TIMESTAMP_TOLERANCE", 20, minimum=1))
+WEBHOOK_LOG_EXPIRY = timedelta(days=env.integer("WEBHOOK_LOG_EXPIRY", 90, minimum=1))
 WEBHOOK_HANDLERS = env.pairs("WEBHOOK_HANDLERS")
+
+# --- Identity providers ----------------------------------------------------------------------------------------------
+# What one needs beside these is asked for when it is used: a missing setting is then named.
+
 IDENTITY_PROVIDERS = env.pairs("IDENTITY_PROVIDERS")
+IDENTITY_PROVIDER = env.text("IDENTITY_PROVIDER", "")
+IDENTITY_SHARED_NAME = env.text("IDENTITY_SHARED_NAME", "shared-{tier}")
+try:
+    _shared_name = IDENTITY_SHARED_NAME.format(tier="basic")
+except (KeyError, IndexError, ValueError) as error:
+    raise ImproperlyConfigured("IDENTITY_SHARED_NAME may hold {tier} and no other braces.") from error
+if re.fullmatch("[a-z0-9]{1,10}", _shared_name):  # a tenant's key may be just this
+    raise ImproperlyConfigured("IDENTITY_SHARED_NAME must not look like a tenant's key: put a hyphen in.")
+IDENTITY_TIMEOUT = env.integer("IDENTITY_TIMEOUT", 10, minimum=1)
+IDENTITY_SETUP_TIMEOUT = env.integer("IDENTITY_SETUP_TIMEOUT", 60, minimum=1)
+IDENTITY_INVITATION_EXPIRY = env.integer("IDENTITY_INVITATION_EXPIRY", 432_000, minimum=60)
+PASSWORD_LENGTH = env.integer("PASSWORD_LENGTH", 20, minimum=12)
+DOMAIN_NAME = env.text("DOMAIN_NAME", "")
+
+KEYCLOAK_HOST = env.origin("KEYCLOAK_HOST")
+KEYCLOAK_ADMIN_USERNAME = env.text("KEYCLOAK_ADMIN_USERNAME", "")
+KEYCLOAK_ADMIN_PASSWORD = env.secret("KEYCLOAK_ADMIN_PASSWORD", required=False)
+KEYCLOAK_ORGANIZATIONS_REALM = env.text("KEYCLOAK_ORGANIZATIONS_REALM", "")
+KEYCLOAK_DIRECT_GRANTS = env.boolean("KEYCLOAK_DIRECT_GRANTS", False)
+NAMESPACE = env.text("NAMESPACE", "")
+ENVIRONMENT = env.text("ENVIRONMENT", "")
+if NAMESPACE and not ENVIRONMENT:
+    raise ImproperlyConfigured("ENVIRONMENT is required when NAMESPACE is set: both are in the names of parameters.")
+AWS_SES_SMTP_HOST = env.text("AWS_SES_SMTP_HOST", "")
+AWS_SES_SMTP_USERNAME = env.text("AWS_SES_SMTP_USERNAME", "")
+AWS_SES_SMTP_PASSWORD = env.secret("AWS_SES_SMTP_PASSWORD", required=False)
+SMTP_FROM_EMAIL = env.text("SMTP_FROM_EMAIL", "")
+SMTP_FROM_DISPLAY_NAME = env.text("SMTP_FROM_DISPLAY_NAME", "")
+
+AUTH0_DOMAIN = env.origin("AUTH0_DOMAIN")
+AUTH0_CLIENT_ID = env.text("AUTH0_CLIENT_ID", "")
+AUTH0_CLIENT_SECRET = env.secret("AUTH0_CLIENT_SECRET", required=False)
+AUTH0_AUDIENCE = env.text("AUTH0_AUDIENCE", "")
+AUTH0_CONNECTION = env.text("AUTH0_CONNECTION", "Username-Password-Authentication")
 
 # --- Billing ---------------------------------------------------------------------------------------------------------
 
@@ -360,14 +419,15 @@ FROM_EMAIL = env.text("FROM_EMAIL", "tenantry@localhost")
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = FROM_EMAIL
 EMAIL_URL = env.text("EMAIL_URL")
 EMAIL_TIMEOUT = 10
-EMAIL_FILE_PATH = VAR_DIR / "mail"  # the development mailbox: one file a mail
+EMAIL_FILE_PATH = VAR_DIR / "mail"
 _mail = urlsplit(EMAIL_URL or "file://")
 if _mail.scheme == "file" and PRODUCTION:
     raise ImproperlyConfigured("EMAIL_URL is required when NODE_ENV=prod: smtp://…, smtp+tls://… or ses://.")
 if _mail.scheme not in ("file", "console", "ses", "smtp", "smtp+tls", "smtp+ssl"):
     raise ImproperlyConfigured("EMAIL_URL must start with smtp://, smtp+tls://, smtp+ssl://, ses:// or console://.")
+MAILBOX = _mail.scheme == "file"  # the development mailbox, at /dev/mail
 EMAIL_BACKEND = {
-    "file": "django.core.mail.backends.filebased.EmailBackend",
+    "file": "config.mailbox.MailboxBackend",
     "console": "django.core.mail.backends.console.EmailBackend",
     "ses": "anymail.backends.amazon_ses.EmailBackend",
 }.get(_mail.scheme, "django.core.mail.backends.smtp.EmailBackend")
@@ -377,6 +437,14 @@ if _mail.scheme.startswith("smtp"):
     EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.scheme == "smtp+tls", _mail.scheme == "smtp+ssl"
 AWS_REGION = env.text("AWS_REGION", "us-east-1")
 ANYMAIL = {"AMAZON_SES_CLIENT_PARAMS": {"region_name": AWS_REGION}}
+
+# --- Pages and their look --------------------------------------------------------------------------------------------
+
+SIGNUP_PAGES = env.boolean("SIGNUP_PAGES", True)
+APP_COLOR = env.color("APP_COLOR", "#0f766e")
+APP_LOGO_URL, APP_LOGO_DARK_URL = env.url("APP_LOGO_URL"), env.url("APP_LOGO_DARK_URL")
+TERMS_URL, PRIVACY_URL = env.url("TERMS_URL"), env.url("PRIVACY_URL")
+SUPPORT_EMAIL = env.text("SUPPORT_EMAIL")
 
 # --- Security --------------------------------------------------------------------------------------------------------
 
@@ -391,6 +459,20 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _HTTPS
 SECURE_SSL_REDIRECT = False  # TLS ends at the proxy in front; health checks come in over plain HTTP
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+_logos = sorted({"/".join(url.split("/")[:3]) for url in (APP_LOGO_URL, APP_LOGO_DARK_URL) if url})
+CONTENT_SECURITY_POLICY = {  # nothing inline, nothing evaluated, config/urls.py has the exceptions
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:", *_logos],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS")
+CORS_ALLOW_HEADERS = [*default_headers, "idempotency-key", "x-challenge-response"]
+CORS_EXPOSE_HEADERS = ["Link", "Retry-After", "X-Request-Id", "Idempotency-Replayed"]
 SILENCED_SYSTEM_CHECKS = ["security.W008"]  # see SECURE_SSL_REDIRECT
 
 # --- Logging ---------------------------------------------------------------------------------------------------------
@@ -410,5 +492,7 @@ LOGGING = {
         "django.db.backends": {"level": "INFO"},  # its debug lines hold every value of every statement
         "botocore": {"level": "INFO"},  # likewise: its debug lines hold requests and credentials
         "urllib3": {"level": "INFO"},
+        "httpx": {"level": "WARNING"},  # its info lines hold addresses, with people's mail addresses in them
+        "httpcore": {"level": "INFO"},
     },
 }

@@ -5,6 +5,7 @@ import ipaddress
 from django.conf import settings
 from django.http import HttpRequest
 from django_ratelimit.core import get_usage
+from rest_framework.exceptions import Throttled
 from rest_framework.throttling import BaseThrottle
 
 
@@ -28,6 +29,18 @@ def _client_network(group: str, request: HttpRequest) -> str:
     except ValueError:
         return client_address(request)[:64]
     return str(address if address.version == 4 else ipaddress.ip_network((address, 64), strict=False))
+
+
+def count_against(request, group: str, value: str, *, limit: int, seconds: int) -> None:
+    """Count this request against `value`, of which `limit` are let pass in `seconds`; 0 switches the limit off.
+
+    Raises Throttled (429, with Retry-After).
+    """
+    if not limit:
+        return
+    usage = get_usage(request._request, group=group, key=lambda *_: value, rate=f"{limit}/{seconds}s", increment=True)
+    if usage is not None and usage["should_limit"]:
+        raise Throttled(wait=max(1, usage["time_left"]))
 
 
 class MinuteLimit(BaseThrottle):
@@ -55,6 +68,10 @@ class MinuteLimit(BaseThrottle):
 
 class PublicLimit(MinuteLimit):
     setting = "PUBLIC_API_MAX_ATTEMPTS"
+
+
+class KeyCheckLimit(MinuteLimit):
+    setting = "KEY_CHECK_MAX_ATTEMPTS"
 
 
 class WebhookLimit(MinuteLimit):

@@ -1,8 +1,17 @@
+from csp.constants import SELF, UNSAFE_INLINE
+from csp.decorators import csp_update
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 
-from config import views
+from config import mailbox, views
+
+# Both of the API's pages style themselves by script; Redoc searches in a worker that it makes itself.
+explorer = csp_update({"style-src": [SELF, UNSAFE_INLINE]})(SpectacularSwaggerSplitView.as_view(url_name="openapi"))
+redoc = csp_update({"style-src": [SELF, UNSAFE_INLINE], "worker-src": [SELF, "blob:"]})(
+    SpectacularRedocView.as_view(url_name="openapi")
+)
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -10,9 +19,10 @@ urlpatterns = [
     path("healthz", views.HealthView.as_view(), name="healthz"),
     path("readyz", views.ReadinessView.as_view(), name="readyz"),
     path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
-    path("explorer", SpectacularSwaggerView.as_view(url_name="openapi"), name="explorer"),
-    path("explorer/", SpectacularSwaggerView.as_view(url_name="openapi")),
-    path("redoc", SpectacularRedocView.as_view(url_name="openapi"), name="redoc"),
+    path("explorer", explorer, name="explorer"),
+    path("explorer/", explorer),
+    path("redoc", redoc, name="redoc"),
+    path("brand.css", views.brand_css, name="brand-css"),
     path("admin/", admin.site.urls),
     path("", include("identity.urls")),
     path("", include("leads.urls")),
@@ -21,6 +31,13 @@ urlpatterns = [
     path("", include("provisioning.urls")),
     path("", include("webhooks.urls")),
 ]
+if settings.MAILBOX:
+    urlpatterns += [
+        path("dev/mail", mailbox.inbox, name="mailbox"),
+        path("dev/mail/<str:id>", mailbox.mail, name="mailbox-mail"),
+        path("dev/mail/<str:id>/html", mailbox.mail_html, name="mailbox-html"),
+        path("dev/mail/<str:id>/attachments/<int:number>", mailbox.attachment, name="mailbox-attachment"),
+    ]
 
 handler400 = "config.errors.bad_request"
 handler403 = "config.errors.permission_denied"

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -35,7 +36,14 @@ class ReadinessSerializer(Serializer):
 @require_safe
 def home(request) -> HttpResponse:
     """What runs here, and where to go."""
-    return render(request, "home.html", {"app_name": settings.APP_NAME})
+    return render(request, "home.html", {"signup_pages": settings.SIGNUP_PAGES, "mailbox": settings.MAILBOX})
+
+
+@require_safe
+@cache_control(public=True, max_age=86_400)
+def brand_css(request) -> HttpResponse:
+    """The colours of the brand, which an inline style may not hold."""
+    return render(request, "brand.css", content_type="text/css")
 
 
 class StatusView(ApiView):

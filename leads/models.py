@@ -39,6 +39,8 @@ class Lead(AuditedModel):
     email = models.EmailField(max_length=100)
     is_validated = models.BooleanField(default=False)
     address = models.ForeignKey(Address, models.PROTECT, null=True, blank=True, related_name="leads")
+    # What mails are written in: one of LANGUAGES, or empty for the service's own. Not on the wire.
+    language = models.CharField(max_length=10, blank=True, default="", db_default="")
 
     class Meta(AuditedModel.Meta):
         db_table = "leads"

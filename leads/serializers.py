@@ -1,9 +1,11 @@
 """Leads and addresses on the wire."""
 
+from django.conf import settings
 from rest_framework import serializers
 
 from config.fields import RelatedId
 from config.serializers import AUDIT_FIELDS, ModelSerializer, Relation, Serializer
+from leads.mail_domains import is_public
 from leads.models import Address, Lead
 
 ADDRESS_FIELDS = ("address", "city", "state", "zip", "country")
@@ -43,6 +45,11 @@ class SignUpSerializer(ModelSerializer):
     class Meta:
         model = Lead
         fields = ("first_name", "last_name", "company_name", "email", "address")
+
+    def validate_email(self, email: str) -> str:
+        if settings.WORK_EMAIL_REQUIRED and is_public(email.rpartition("@")[2].lower()):
+            raise serializers.ValidationError("Sign up with the address of your company.", code="work_email")
+        return email
 
 
 class SignedUpSerializer(Serializer):

@@ -11,5 +11,8 @@ lead_created = Signal()
 lead_verified = Signal()
 """A lead has proved its mail address. Arguments: `lead`."""
 
+lead_link_requested = Signal()
+"""Somebody asked for a new link to a lead's sign-up. Arguments: `lead`."""
+
 lead_already_registered = Signal()
 """Somebody signed up again with the address of a validated lead. Arguments: `lead`, the validated one."""

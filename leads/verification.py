@@ -15,7 +15,7 @@ from config.errors import Conflict
 from identity.permissions import LEAD_CODES
 from identity.tokens import mint
 from leads.models import Address, Lead, LeadKey
-from leads.signals import lead_already_registered, lead_created, lead_verified
+from leads.signals import lead_already_registered, lead_created, lead_link_requested, lead_verified
 
 
 @transaction.atomic
@@ -38,6 +38,14 @@ def register_lead(*, address: dict[str, Any] | None = None, **values: Any) -> tu
     lead = Lead.objects.create(**values, address=stored, created_by=actor, modified_by=actor)
     lead_created.send(Lead, lead=lead)
     return lead.id, issue_key(lead) if settings.LEAD_KEY_IN_RESPONSE else None
+
+
+@transaction.atomic
+def request_link(*, lead_id: uuid.UUID) -> None:
+    """Mail a link with a fresh key to the lead; nothing where there is no such lead, and nobody learns which."""
+    lead = Lead.objects.filter(id=lead_id).first()
+    if lead is not None:
+        lead_link_requested.send(Lead, lead=lead)
 
 
 def random_key() -> str:

@@ -6,8 +6,9 @@ from django.core.mail import EmailMultiAlternatives
 
 from billing import mails as billing_mails
 from billing.models import CreditNote, Invoice, Subscription, SubscriptionStatus
-from leads.mails import already_registered, validate_lead
+from leads.mails import already_registered, sign_up_link, validate_lead
 from leads.models import Lead
+from provisioning import profiles
 from provisioning.models import Event
 from tenants.mails import tenant_welcome
 from tenants.models import Tenant
@@ -20,9 +21,15 @@ def _validate_lead(event: Event) -> Mail:
     return validate_lead(lead) if lead else None
 
 
+def _sign_up_link(event: Event) -> Mail:
+    lead = Lead.objects.filter(id=event.subject).first()
+    return sign_up_link(lead) if lead else None
+
+
 def _already_registered(event: Event) -> Mail:
     lead = Lead.objects.filter(id=event.subject).first()
-    return already_registered(lead) if lead else None
+    unfinished = not Tenant.objects.filter(lead=event.subject).exists()
+    return already_registered(lead, unfinished=unfinished) if lead else None
 
 
 def _tenant_welcome(event: Event) -> Mail:
@@ -57,8 +64,10 @@ def _subscription_ending(event: Event) -> Mail:
 
 MAILS: Mapping[str, Callable[[Event], Mail]] = {
     "validate_lead": _validate_lead,
+    "sign_up_link": _sign_up_link,
     "already_registered": _already_registered,
     "tenant_welcome": _tenant_welcome,
+    "identity_invitation": profiles.invitation,
     "invoice": _invoice,
     "invoice_reminder": _invoice_reminder,
     "credit_note": _credit_note,

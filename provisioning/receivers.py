@@ -21,6 +21,11 @@ def lead_created(lead, **_):
     events.record(events.LEAD_CREATED, subject=lead.id, payload=lead_payload(lead), mails=["validate_lead"])
 
 
+@receiver(lead_signals.lead_link_requested)
+def lead_link_requested(lead, **_):
+    events.record(events.LEAD_LINK_REQUESTED, subject=lead.id, payload={}, mails=["sign_up_link"])
+
+
 @receiver(lead_signals.lead_already_registered)
 def lead_already_registered(lead, **_):
     events.record(events.LEAD_ALREADY_REGISTERED, subject=lead.id, payload={}, mails=["already_registered"])

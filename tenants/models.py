@@ -8,12 +8,25 @@ from django.db import models
 
 from config.fields import one_line
 from config.models import AuditedModel
+from identity import providers
 from leads.models import Address, Lead
 
 HOSTNAME = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 """RFC 1123, section 2.1, in lower case."""
 
 MAX_DOMAINS = 100
+KEY_LENGTH = 10
+KEY = re.compile(rf"[a-z0-9]{{1,{KEY_LENGTH}}}")
+
+PROVIDER_CONFIG = "identityProvider"
+"""The configuration that names a tenant's identity provider: {"name": "keycloak"}. One named like the provider holds
+what that is told besides."""
+
+
+def service_keys() -> frozenset[str]:
+    """The configurations that the service itself goes by. They decide where a tenant's people log in, and name
+    connections of the whole account, so a lead, who may write its own configurations, may only read these."""
+    return frozenset({PROVIDER_CONFIG, *providers.known()})
 
 
 class TenantStatus(models.IntegerChoices):
@@ -46,7 +59,7 @@ class Tenant(AuditedModel):
     name = models.CharField(max_length=100, validators=[one_line])
     status = models.PositiveSmallIntegerField(choices=TenantStatus, default=TenantStatus.PENDINGPROVISION)
     key = models.CharField(
-        max_length=10,
+        max_length=KEY_LENGTH,
         validators=[RegexValidator(r"^[a-z0-9]+\Z", "Only lower-case letters and digits.", code="pattern")],
     )
     spoc_user_id = models.UUIDField(null=True, blank=True)
@@ -88,6 +101,11 @@ class Tenant(AuditedModel):
 
     def __str__(self):
         return f"{self.name} ({self.key})"
+
+    @property
+    def language(self) -> str:
+        """What its people are written to in: that of the sign-up, or empty for the service's own."""
+        return self.lead.language if self.lead else ""
 
     @property
     def primary_contact(self) -> "Contact | None":

@@ -7,6 +7,7 @@ from django.db import transaction
 from rest_framework.exceptions import AuthenticationFailed
 
 from config.errors import BadRequest
+from leads.mail_domains import is_public
 from leads.models import Address, Lead
 from tenants.models import Contact, Resource, Tenant
 from tenants.signals import tenant_created
@@ -20,14 +21,15 @@ def onboard_lead(
 
     `name` defaults to the lead's company; `address` holds the fields of an Address and must agree with the lead's own.
 
-    Raises AuthenticationFailed when the lead is not validated or has a tenant, BadRequest when the address differs or
-    the lead's mail domain is not among `domains`, IntegrityError (409) when the key is taken.
+    Raises AuthenticationFailed when the lead is not validated or has a tenant, BadRequest when the address differs, the
+    lead's mail domain is not among `domains` or one of them is a public mail provider's, IntegrityError (409) when the
+    key is taken.
     """
     # The lock makes simultaneous requests of one lead wait for each other; the unique constraint stands behind it.
     lead = Lead.objects.select_for_update(no_key=True).filter(id=lead_id, is_validated=True).first()
     if lead is None or Tenant.objects.filter(lead=lead).exists():
         raise AuthenticationFailed("The lead is not validated, or has a tenant already.")
-    _check_domain(lead.email_domain, domains)
+    _check_domains_of_lead(lead, domains)
     stored = lead.address
     given = {field: value for field, value in address.items() if value not in (None, "")}
     if stored is not None and any(getattr(stored, field) != value for field, value in given.items()):
@@ -81,6 +83,20 @@ def with_parts(
     tenant.included_contacts, tenant.included_resources = contacts, resources
     tenant.included_lead, tenant.included_address = lead, address
     return tenant
+
+
+def proposed_domains(lead: Lead) -> list[str]:
+    """The domains that the lead's tenant has to name."""
+    return [] if is_public(lead.email_domain) else [lead.email_domain]
+
+
+def _check_domains_of_lead(lead: Lead, domains: list[str]) -> None:
+    """A public mail provider's domain cannot be claimed, so a lead with an address there need not name it."""
+    public = next(filter(is_public, domains), None)
+    if public:
+        raise BadRequest(f"{public} belongs to everybody who has an address there.", code="public_mail_domain")
+    for domain in proposed_domains(lead):
+        _check_domain(domain, domains)
 
 
 def _check_domain(domain: str, domains: list[str]) -> None:

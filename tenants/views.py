@@ -4,18 +4,20 @@ from typing import ClassVar
 
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
-from rest_framework import status
+from rest_framework import serializers, status
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.response import Response
 
 from config.api import ApiView, ApiViewSet, crud_codes
 from config.filters import prefetches, read_filter
 from config.schema import including, model_schema
-from config.serializers import Selection
-from config.throttling import PublicLimit
+from config.serializers import Selection, Serializer
+from config.throttling import KeyCheckLimit, PublicLimit
 from identity import permissions as codes
 from identity.idempotency import IdempotentMixin
-from tenants import lifecycle, onboarding
+from leads.models import Lead
+from tenants import keys, lifecycle, onboarding
+from tenants.models import service_keys
 from tenants.serializers import (
     ContactSerializer,
     OnboardLeadSerializer,
@@ -46,6 +48,50 @@ class OnboardLeadView(IdempotentMixin, ApiView):
             raise AuthenticationFailed("The token is not this lead's.")
         tenant = onboarding.onboard_lead(lead_id=id, **self.valid(OnboardLeadSerializer))
         return Response(TenantSerializer(tenant, context={"selection": WITH_PARTS}).data)
+
+
+class KeySerializer(Serializer):
+    key = serializers.CharField()
+    available = serializers.BooleanField()
+    suggestions = serializers.ListField(child=serializers.CharField(), help_text="Free keys like it, when it is taken.")
+
+
+class KeyView(ApiView):
+    permission_codes: ClassVar = {"get": (codes.CREATE_TENANT,)}
+    throttles: ClassVar = {"get": KeyCheckLimit}
+
+    @extend_schema(
+        operation_id="checkTenantKey",
+        tags=["Tenants"],
+        summary="Whether a key is free",
+        responses={200: KeySerializer},
+    )
+    def get(self, request, key):
+        """For a form that checks while one types. It reserves nothing: the tenant's creation decides."""
+        available, suggestions = keys.look_up(key)
+        return Response({"key": key, "available": available, "suggestions": suggestions})
+
+
+class ProposalSerializer(Serializer):
+    keys = serializers.ListField(child=serializers.CharField(), help_text="Free keys, the best first.")
+    domains = serializers.ListField(child=serializers.CharField(), help_text="None for a public mail provider's.")
+
+
+class ProposalView(ApiView):
+    permission_codes: ClassVar = {"get": (codes.CREATE_TENANT,)}
+
+    @extend_schema(
+        operation_id="proposeTenant",
+        tags=["Leads"],
+        summary="What the lead's tenant could be called",
+        responses={200: ProposalSerializer},
+    )
+    def get(self, request, id):
+        """Keys from the company's name that are free now, and the domain of the mail address, to fill a form with."""
+        lead = Lead.objects.visible_to(request.user).filter(id=id).first()
+        if lead is None:
+            raise Http404
+        return Response({"keys": keys.propose(lead), "domains": onboarding.proposed_domains(lead)})
 
 
 @model_schema("Tenant", "Tenants")
@@ -106,6 +152,13 @@ class TenantConfigViewSet(IdempotentMixin, ApiViewSet):
         ),
         "tenant": (codes.VIEW_CONFIG,),
     }
+
+    def get_queryset(self):
+        """A lead may read what the service goes by, and not write it: see `service_keys`."""
+        found = super().get_queryset()
+        if self.request.user.lead_id is not None and self.action not in ("list", "count", "retrieve", "tenant"):
+            return found.exclude(config_key__in=service_keys())
+        return found
 
     @extend_schema(
         operation_id="getTenantOfTenantConfig",

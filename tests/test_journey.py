@@ -42,8 +42,7 @@ def journey(url: str, folder, staff_token: str) -> None:
 
     def mails(subject: str):
         parsed = [
-            message_from_bytes(path.read_bytes().rstrip(b"-\n"), policy=policy.default)
-            for path in (folder / "mail").glob("*")
+            message_from_bytes(path.read_bytes(), policy=policy.default) for path in (folder / "mail").glob("*.eml")
         ]
         return [mail for mail in parsed if subject in str(mail["subject"])]
 

@@ -55,7 +55,7 @@ def served(**values: str) -> Iterator[str]:
 def _is_up(url: str) -> bool:
     try:
         return requests.get(f"{url}/readyz", timeout=5).ok
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False
 
 

@@ -64,6 +64,7 @@ class Migration(migrations.Migration):
                 ('email', models.EmailField(max_length=100)),
                 ('is_validated', models.BooleanField(default=False)),
                 ('address', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='leads', to='leads.address')),
+                ('language', models.CharField(blank=True, db_default='', default='', max_length=10)),
             ],
             options={
                 'db_table': 'leads',

@@ -30,6 +30,7 @@ OTHERS = (
     "DB_HOST", "DB_PATH", "REDIS_HOST", "REDIS_URL", "NODE_ENV", "EMAIL_URL", "PUBLIC_URL", "APP_VALIDATE_URL",
     "APP_LOGIN_URL", "EVENTS_ON_BUS", "EVENT_DELIVERY", "LEAD_KEY_IN_RESPONSE", "ENCRYPTION_KEYS", "JWT_SECRET",
     "DJANGO_SECRET_KEY", "TEMPLATE_DIRS", "IDENTITY_PROVIDERS", "WEBHOOK_HANDLERS",
+    "CHALLENGE_PROVIDER",
 )  # fmt: skip
 
 
@@ -132,8 +133,8 @@ class Command(BaseCommand):
         found: list[str] = []
 
         def arrived() -> bool:
-            for path in sorted((self.folder / "mail").glob("*")):
-                mail = message_from_bytes(path.read_bytes().rstrip(b"-\n"), policy=policy.default)
+            for path in sorted((self.folder / "mail").glob("*.eml")):
+                mail = message_from_bytes(path.read_bytes(), policy=policy.default)
                 if subject in str(mail["subject"]):
                     text = mail.get_body(("plain",))
                     found.append(text.get_content() if text else "")

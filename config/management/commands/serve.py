@@ -25,14 +25,15 @@ class Command(BaseCommand):
         call_command("collectstatic", interactive=False, verbosity=0)
         self.stdout.write(f"{settings.APP_NAME} at {settings.PUBLIC_URL}")
         for name, address in (
+            ("sign-up", "/signup" if settings.SIGNUP_PAGES else ""),
+            ("mailbox", "/dev/mail" if settings.MAILBOX else ""),
             ("back-office", "/admin/"),
             ("API explorer", "/explorer"),
             ("API reference", "/redoc"),
             ("readiness", "/readyz"),
         ):
-            self.stdout.write(f"  {name:14} {settings.PUBLIC_URL}{address}")
-        if settings.EMAIL_URL is None:
-            self.stdout.write(f"  {'mails':14} {settings.EMAIL_FILE_PATH}")
+            if address:
+                self.stdout.write(f"  {name:14} {settings.PUBLIC_URL}{address}")
         if staff_login:
             self.make_staff_login()
         self.stdout.flush()

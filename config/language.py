@@ -1,0 +1,41 @@
+"""The language of pages and mails. The API is English: its callers are programs, which go by codes."""
+
+from collections.abc import Callable
+from functools import wraps
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
+
+YEAR = 31_536_000  # seconds
+
+
+def language_of(request: HttpRequest) -> str:
+    """The best of LANGUAGES for who is asking: what was chosen on a page before, else by Accept-Language."""
+    return translation.get_language_from_request(request)
+
+
+def in_the_readers_language(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """View decorator: render in the reader's language; `?lang=` chooses one and is remembered."""
+
+    @wraps(view)
+    def wrapper(request, *args, **kwargs):
+        chosen = request.GET.get("lang")
+        if chosen not in dict(settings.LANGUAGES):
+            chosen = None
+        with translation.override(chosen or language_of(request)):
+            response = view(request, *args, **kwargs)
+            response["Content-Language"] = translation.get_language()
+        patch_vary_headers(response, ["Accept-Language", "Cookie"])
+        if chosen:
+            response.set_cookie(
+                settings.LANGUAGE_COOKIE_NAME,
+                chosen,
+                max_age=YEAR,
+                samesite="Lax",
+                secure=settings.SESSION_COOKIE_SECURE,
+            )
+        return response
+
+    return wrapper
