@@ -5,10 +5,10 @@ PY := $(VENV)/bin/python
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo serve seed test bench-billing lint types format lock messages screenshots clean
+.PHONY: help run demo serve seed test bench-billing lint types format lock messages screenshots clean chaos bench-relay
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 # uv installs several times faster than pip; where it cannot be had, pip does it.
 $(VENV)/bin/pip:
@@ -44,6 +44,12 @@ seed: $(VENV)/.installed ## Add the example data
 
 test: $(VENV)/.installed-dev ## Run the tests (ARGS go to pytest)
 	@$(PY) -m pytest $(ARGS)
+
+chaos: $(VENV)/.installed-dev ## Outages and SIGKILL at length: about half an hour
+	@$(PY) -m tests.chaos
+
+bench-relay: $(VENV)/.installed-dev ## How many events one relay delivers a second over HTTP
+	@$(PY) -m tests.bench_relay
 
 bench-billing: $(VENV)/.installed-dev ## Measure the invoicing runs on a PostgreSQL of their own
 	@PYTHONPATH=. $(PY) -m tests.bench_billing

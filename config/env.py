@@ -119,6 +119,18 @@ def url(name, default=None, *, schemes=("http", "https")):
     return value.rstrip("/")
 
 
+def origin(name: str) -> str | None:
+    """A server's address without a trailing slash: a bare host name means https, a full URL is taken as it is."""
+    value = text(name)
+    if value is None:
+        return None
+    if "://" not in value:
+        value = f"https://{value}"
+    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
+        raise ImproperlyConfigured(f"{name} must be a host name, or a URL that starts with http:// or https://.")
+    return value.rstrip("/")
+
+
 def origins(name: str) -> list[str]:
     """A comma-separated list of origins (RFC 6454): scheme, host and maybe port, nothing behind them."""
     found = [item.rstrip("/") for item in listing(name)]

@@ -30,6 +30,7 @@ NAMES = {
     422: "UnprocessableEntityError",
     429: "TooManyRequestsError",
     500: "InternalServerError",
+    502: "BadGatewayError",
     503: "ServiceUnavailableError",
 }
 # JSON Schema's keyword for what DRF calls otherwise: the `code` of a detail.
@@ -95,10 +96,11 @@ def exception_handler(exc: Exception, context: dict) -> Response | None:
     if getattr(exc, "wait", None):
         headers["Retry-After"] = str(int(exc.wait))
     headers |= getattr(exc, "headers", {})
-    return Response(envelope(exc), status=_status(exc), headers=headers)
+    return Response(envelope(exc), status=status_of(exc), headers=headers)
 
 
-def _status(exc: exceptions.APIException) -> int:
+def status_of(exc: exceptions.APIException) -> int:
+    """The status that `exc` is answered with."""
     return 422 if isinstance(exc, exceptions.ValidationError) else exc.status_code
 
 
@@ -114,7 +116,7 @@ def envelope(exc: exceptions.APIException) -> dict:
         detail = detail.get("detail", "The request was refused.")
     if isinstance(detail, list):
         detail = detail[0]
-    return body(_status(exc), str(detail), code=str(code).upper())
+    return body(status_of(exc), str(detail), code=str(code).upper())
 
 
 def _details(errors, path: str) -> Iterator[dict]:

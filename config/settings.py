@@ -7,6 +7,7 @@ is seconds. A value that makes no sense stops the start with the variable's name
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 from datetime import timedelta
 from pathlib import Path
@@ -338,6 +339,7 @@ EVENT_MAX_ATTEMPTS = env.integer("EVENT_MAX_ATTEMPTS", 60, minimum=1)
 EVENT_BACKOFF_BASE = timedelta(milliseconds=env.integer("EVENT_BACKOFF_BASE", 1_000, minimum=1))
 EVENT_BACKOFF_MAX = timedelta(milliseconds=env.integer("EVENT_BACKOFF_MAX", 120_000, minimum=1))
 RELAY_CONCURRENCY = env.integer("RELAY_CONCURRENCY", 8, minimum=1)
+RELAY_METRICS_PORT = env.integer("RELAY_METRICS_PORT", 0)
 DEMO_BUILD_SECONDS = env.integer("DEMO_BUILD_SECONDS", 1)
 SILOED_PIPELINE = env.text("SILOED_PIPELINE", "")
 POOLED_PIPELINE = env.text("POOLED_PIPELINE", "")
@@ -345,8 +347,47 @@ WEBHOOK_SECRET_EXPIRY = timedelta(milliseconds=env.integer("WEBHOOK_SECRET_EXPIR
 DEPROVISION_GRACE = timedelta(seconds=env.integer("DEPROVISION_GRACE", 0))
 WEBHOOK_SECRET_OVERLAP = timedelta(milliseconds=env.integer("WEBHOOK_SECRET_OVERLAP", 300_000))
 WEBHOOK_TIMESTAMP_TOLERANCE = timedelta(seconds=env.integer("WEBHOOK_TIMESTAMP_TOLERANCE", 20, minimum=1))
+WEBHOOK_LOG_EXPIRY = timedelta(days=env.integer("WEBHOOK_LOG_EXPIRY", 90, minimum=1))
 WEBHOOK_HANDLERS = env.pairs("WEBHOOK_HANDLERS")
+
+# --- Identity providers ----------------------------------------------------------------------------------------------
+# What one needs beside these is asked for when it is used: a missing setting is then named.
+
 IDENTITY_PROVIDERS = env.pairs("IDENTITY_PROVIDERS")
+IDENTITY_PROVIDER = env.text("IDENTITY_PROVIDER", "")
+IDENTITY_SHARED_NAME = env.text("IDENTITY_SHARED_NAME", "shared-{tier}")
+try:
+    _shared_name = IDENTITY_SHARED_NAME.format(tier="basic")
+except (KeyError, IndexError, ValueError) as error:
+    raise ImproperlyConfigured("IDENTITY_SHARED_NAME may hold {tier} and no other braces.") from error
+if re.fullmatch("[a-z0-9]{1,10}", _shared_name):  # a tenant's key may be just this
+    raise ImproperlyConfigured("IDENTITY_SHARED_NAME must not look like a tenant's key: put a hyphen in.")
+IDENTITY_TIMEOUT = env.integer("IDENTITY_TIMEOUT", 10, minimum=1)
+IDENTITY_SETUP_TIMEOUT = env.integer("IDENTITY_SETUP_TIMEOUT", 60, minimum=1)
+IDENTITY_INVITATION_EXPIRY = env.integer("IDENTITY_INVITATION_EXPIRY", 432_000, minimum=60)
+PASSWORD_LENGTH = env.integer("PASSWORD_LENGTH", 20, minimum=12)
+DOMAIN_NAME = env.text("DOMAIN_NAME", "")
+
+KEYCLOAK_HOST = env.origin("KEYCLOAK_HOST")
+KEYCLOAK_ADMIN_USERNAME = env.text("KEYCLOAK_ADMIN_USERNAME", "")
+KEYCLOAK_ADMIN_PASSWORD = env.secret("KEYCLOAK_ADMIN_PASSWORD", required=False)
+KEYCLOAK_ORGANIZATIONS_REALM = env.text("KEYCLOAK_ORGANIZATIONS_REALM", "")
+KEYCLOAK_DIRECT_GRANTS = env.boolean("KEYCLOAK_DIRECT_GRANTS", False)
+NAMESPACE = env.text("NAMESPACE", "")
+ENVIRONMENT = env.text("ENVIRONMENT", "")
+if NAMESPACE and not ENVIRONMENT:
+    raise ImproperlyConfigured("ENVIRONMENT is required when NAMESPACE is set: both are in the names of parameters.")
+AWS_SES_SMTP_HOST = env.text("AWS_SES_SMTP_HOST", "")
+AWS_SES_SMTP_USERNAME = env.text("AWS_SES_SMTP_USERNAME", "")
+AWS_SES_SMTP_PASSWORD = env.secret("AWS_SES_SMTP_PASSWORD", required=False)
+SMTP_FROM_EMAIL = env.text("SMTP_FROM_EMAIL", "")
+SMTP_FROM_DISPLAY_NAME = env.text("SMTP_FROM_DISPLAY_NAME", "")
+
+AUTH0_DOMAIN = env.origin("AUTH0_DOMAIN")
+AUTH0_CLIENT_ID = env.text("AUTH0_CLIENT_ID", "")
+AUTH0_CLIENT_SECRET = env.secret("AUTH0_CLIENT_SECRET", required=False)
+AUTH0_AUDIENCE = env.text("AUTH0_AUDIENCE", "")
+AUTH0_CONNECTION = env.text("AUTH0_CONNECTION", "Username-Password-Authentication")
 
 # --- Billing ---------------------------------------------------------------------------------------------------------
 
@@ -451,5 +492,7 @@ LOGGING = {
         "django.db.backends": {"level": "INFO"},  # its debug lines hold every value of every statement
         "botocore": {"level": "INFO"},  # likewise: its debug lines hold requests and credentials
         "urllib3": {"level": "INFO"},
+        "httpx": {"level": "WARNING"},  # its info lines hold addresses, with people's mail addresses in them
+        "httpcore": {"level": "INFO"},
     },
 }

@@ -12,8 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from django.core.cache import cache
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
@@ -22,8 +21,6 @@ from rest_framework.response import Response
 from config.errors import BadRequest, Conflict
 from config.throttling import client_address
 from identity.models import KEPT, IdempotentRequest
-
-LONGEST_REQUEST = 60  # seconds after which a request that never ended no longer counts as in flight
 
 
 class KeyReused(APIException):
@@ -57,26 +54,40 @@ def once(key: str, handler: Callable[..., Response], request: Request, *args: An
         raise BadRequest("The Idempotency-Key must be 1 to 255 visible ASCII characters.")
     scope = _digest(_caller(request), key)
     fingerprint = _digest(request.method, request.get_full_path(), request._request.body)
-    in_flight = f"idempotency:{scope}"
-    if not cache.add(in_flight, 1, LONGEST_REQUEST):
-        raise Conflict("A request with this Idempotency-Key is in flight.", code="request_in_flight")
-    try:
-        with transaction.atomic():
-            IdempotentRequest.objects.filter(scope=scope, created_on__lt=timezone.now() - KEPT).delete()
-            row, is_first = IdempotentRequest.objects.get_or_create(scope=scope, defaults={"fingerprint": fingerprint})
-            if not is_first:
-                return _stored(row, fingerprint)
-            response = handler(request, *args, **kwargs)
-            row.status, row.answer = response.status_code, json.dumps(response.data, default=str)
-            row.save(update_fields=["status", "answer"])
-            return response
-    finally:
-        cache.delete(in_flight)
+    with transaction.atomic():
+        if not _hold(scope):
+            raise _in_flight()
+        IdempotentRequest.objects.filter(scope=scope, created_on__lt=timezone.now() - KEPT).delete()
+        row, is_first = IdempotentRequest.objects.get_or_create(scope=scope, defaults={"fingerprint": fingerprint})
+        if not is_first:
+            return _stored(row, fingerprint)
+        response = handler(request, *args, **kwargs)
+        row.status, row.answer = response.status_code, json.dumps(response.data, default=str)
+        row.save(update_fields=["status", "answer"])
+        return response
+
+
+def _hold(scope: str) -> bool:
+    """Take a lock that ends with the transaction, a crash included; False while another request has it.
+
+    SQLite needs none: it has one writer at a time, and who waited for it finds the answer of the first.
+    """
+    if connection.vendor != "postgresql":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [int(scope[:16], 16) - 2**63])
+        return cursor.fetchone()[0]
+
+
+def _in_flight() -> Conflict:
+    return Conflict("A request with this Idempotency-Key is in flight.", code="request_in_flight")
 
 
 def _stored(row: IdempotentRequest, fingerprint: str) -> Response:
     if row.fingerprint != fingerprint:
         raise KeyReused
+    if row.status is None:  # seen from inside the first request itself
+        raise _in_flight()
     return Response(json.loads(row.answer), status=row.status, headers={"Idempotency-Replayed": "true"})
 
 

@@ -8,19 +8,22 @@ import logging
 import random
 import smtplib
 import uuid
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
 from anymail.exceptions import AnymailError
 from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from provisioning import connectors
 from provisioning.connectors.base import PublishError
 from provisioning.mails import MAILS
 from provisioning.messages import message
-from provisioning.models import Delivery, ProvisioningRun
+from provisioning.models import Delivery, FailedAttempt, ProvisioningRun
 
 logger = logging.getLogger("tenantry.delivery")
 
@@ -29,56 +32,104 @@ class NothingToDeliver(Exception):
     """What a delivery was about is over; it is cancelled, with this text."""
 
 
+CLAIM = """
+    WITH due AS (
+        SELECT id FROM deliveries AS mine
+        WHERE state = %(pending)s AND next_attempt_on <= %(now)s {of_subject}
+        AND NOT EXISTS (
+            SELECT 1 FROM deliveries AS earlier
+            WHERE earlier.state = %(pending)s AND earlier.subject = mine.subject
+            AND earlier.destination = mine.destination AND earlier.id < mine.id
+        )
+        ORDER BY next_attempt_on, id LIMIT %(limit)s {skip_locked}
+    )
+    UPDATE deliveries SET lease = %(lease)s, attempts = attempts + 1, next_attempt_on = %(lease_ends)s
+    WHERE id IN (SELECT id FROM due) RETURNING id
+"""
+
+
 def claim(limit: int, *, subject: uuid.UUID | None = None) -> list[Delivery]:
     """Up to `limit` deliveries that are due, leased to the caller for EVENT_LEASE; of one subject if given.
 
-    Several processes may claim at once: on PostgreSQL they skip what another is just claiming.
+    One statement picks and leases, so that several processes may claim at once: on PostgreSQL they skip what another
+    is just claiming, SQLite has one writer at a time. The ORM would need a transaction of four for it.
     """
     now = timezone.now()
-    earlier = Delivery.objects.filter(
-        subject=OuterRef("subject"), destination=OuterRef("destination"), state=Delivery.State.PENDING,
-        id__lt=OuterRef("id"),
-    )  # fmt: skip
-    due = Delivery.objects.filter(~Exists(earlier), state=Delivery.State.PENDING, next_attempt_on__lte=now)
-    if subject is not None:
-        due = due.filter(subject=subject)
-    lease = uuid.uuid4()
-    with transaction.atomic():
-        due = due.order_by("next_attempt_on", "id")
-        if connection.features.has_select_for_update_skip_locked:
-            due = due.select_for_update(of=("self",), skip_locked=True)
-        ids = list(due.values_list("id", flat=True)[:limit])
-        if not ids:
-            return []
-        Delivery.objects.filter(id__in=ids).update(
-            lease=lease, attempts=F("attempts") + 1, next_attempt_on=now + settings.EVENT_LEASE
-        )
-    return list(Delivery.objects.filter(lease=lease, id__in=ids).select_related("event__run").order_by("id"))
+    statement = CLAIM.format(
+        of_subject="" if subject is None else "AND subject = %(subject)s",
+        skip_locked="FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else "",
+    )
+    parameters = {
+        "pending": Delivery.State.PENDING, "limit": limit, "subject": _stored("subject", subject),
+        "now": _stored("next_attempt_on", now), "lease": _stored("lease", uuid.uuid4()),
+        "lease_ends": _stored("next_attempt_on", now + settings.EVENT_LEASE),
+    }  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        ids = [id for (id,) in cursor.fetchall()]
+    if not ids:
+        return []
+    return list(Delivery.objects.filter(id__in=ids).select_related("event__run").order_by("id"))
+
+
+def _stored(column: str, value: object) -> Any:
+    """`value` as this database keeps it in a column of a delivery: SQLite knows neither UUIDs nor points in time."""
+    return Delivery._meta.get_field(column).get_db_prep_value(value, connection)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an attempt; `retry_on` is set where the delivery stays pending."""
+
+    delivery: Delivery
+    state: Delivery.State
+    error: str = ""
+    retry_on: datetime | None = None
 
 
 def deliver(delivery: Delivery) -> None:
-    """Make one attempt at a claimed delivery and record the outcome.
+    """Make one attempt at a claimed delivery and record the outcome."""
+    record([attempt(delivery)])
+
+
+def attempt(delivery: Delivery) -> Outcome:
+    """Call out for a claimed delivery.
 
     An exception that is not PublishError is a defect and surfaces; the lease then ends by itself.
     """
     if delivery.attempts > settings.EVENT_MAX_ATTEMPTS:  # the last attempt never came to an end
-        _finish(delivery, Delivery.State.DEAD, delivery.last_error or "The last attempt broke off.")
-        return
+        return Outcome(delivery, Delivery.State.DEAD, delivery.last_error or "The last attempt broke off.")
     try:
         _send(delivery)
     except NothingToDeliver as reason:
-        _finish(delivery, Delivery.State.CANCELLED, str(reason))
+        return Outcome(delivery, Delivery.State.CANCELLED, str(reason))
     except PublishError as error:
         if error.permanent or delivery.attempts >= settings.EVENT_MAX_ATTEMPTS:
             logger.error("delivery %s of event %s is dead: %s", delivery.id, delivery.event.event_id, error)
-            _finish(delivery, Delivery.State.DEAD, str(error))
-        else:
-            logger.warning("delivery %s of event %s will be retried: %s", delivery.id, delivery.event.event_id, error)
-            _held(delivery).update(
-                lease=None, next_attempt_on=timezone.now() + backoff(delivery.attempts), last_error=str(error)[:500]
-            )
-    else:
-        _finish(delivery, Delivery.State.DELIVERED)
+            return Outcome(delivery, Delivery.State.DEAD, str(error))
+        logger.warning("delivery %s of event %s will be retried: %s", delivery.id, delivery.event.event_id, error)
+        return Outcome(delivery, Delivery.State.PENDING, str(error), timezone.now() + backoff(delivery.attempts))
+    return Outcome(delivery, Delivery.State.DELIVERED)
+
+
+def record(outcomes: Sequence[Outcome]) -> None:
+    """Write outcomes down, where the lease is still the one that the attempt was made under.
+
+    The delivered ones, which are most, in one statement; a failure also leaves a row of its own for the timeline.
+    """
+    FailedAttempt.objects.bulk_create(
+        FailedAttempt(delivery=each.delivery, number=each.delivery.attempts, error=each.error[:500])
+        for each in outcomes
+        if each.state in (Delivery.State.PENDING, Delivery.State.DEAD)
+    )
+    delivered = [each.delivery for each in outcomes if each.state == Delivery.State.DELIVERED]
+    if delivered:
+        _finish(delivered, Delivery.State.DELIVERED)
+    for each in outcomes:
+        if each.retry_on is not None:
+            _held([each.delivery]).update(lease=None, next_attempt_on=each.retry_on, last_error=each.error[:500])
+        elif each.state != Delivery.State.DELIVERED:
+            _finish([each.delivery], each.state, each.error)
 
 
 def _send(delivery: Delivery) -> None:
@@ -116,13 +167,17 @@ def _publish(delivery: Delivery, name: str) -> None:
     connector.publish(message(delivery.event))
 
 
-def _held(delivery: Delivery) -> QuerySet[Delivery]:
-    """The row, unless the lease has ended and somebody else has it now."""
-    return Delivery.objects.filter(id=delivery.id, lease=delivery.lease, state=Delivery.State.PENDING)
+def _held(deliveries: Sequence[Delivery]) -> QuerySet[Delivery]:
+    """The rows, but for those whose lease has ended and that somebody else has now."""
+    return Delivery.objects.filter(
+        id__in=[each.id for each in deliveries],
+        lease__in={each.lease for each in deliveries},
+        state=Delivery.State.PENDING,
+    )
 
 
-def _finish(delivery: Delivery, state: Delivery.State, error: str = "") -> None:
-    _held(delivery).update(state=state, lease=None, last_error=error[:500], finished_on=timezone.now())
+def _finish(deliveries: Sequence[Delivery], state: Delivery.State, error: str = "") -> None:
+    _held(deliveries).update(state=state, lease=None, last_error=error[:500], finished_on=timezone.now())
 
 
 def backoff(attempts: int) -> timedelta:

@@ -8,6 +8,7 @@ from billing import mails as billing_mails
 from billing.models import CreditNote, Invoice, Subscription, SubscriptionStatus
 from leads.mails import already_registered, sign_up_link, validate_lead
 from leads.models import Lead
+from provisioning import profiles
 from provisioning.models import Event
 from tenants.mails import tenant_welcome
 from tenants.models import Tenant
@@ -66,6 +67,7 @@ MAILS: Mapping[str, Callable[[Event], Mail]] = {
     "sign_up_link": _sign_up_link,
     "already_registered": _already_registered,
     "tenant_welcome": _tenant_welcome,
+    "identity_invitation": profiles.invitation,
     "invoice": _invoice,
     "invoice_reminder": _invoice_reminder,
     "credit_note": _credit_note,

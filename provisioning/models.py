@@ -1,5 +1,6 @@
 """What is asked of provisioners, and the outbox through which everything leaves the system."""
 
+import json
 import uuid
 
 from django.db import models
@@ -161,3 +162,107 @@ class Delivery(models.Model):
 
     def __str__(self):
         return f"{self.destination} {self.get_state_display()}"
+
+
+class FailedAttempt(models.Model):
+    """An attempt at a delivery that came to nothing: a delivery itself knows only its last."""
+
+    id = models.BigAutoField(primary_key=True)
+    delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="failed_attempts")
+    number = models.PositiveIntegerField()
+    error = models.CharField(max_length=500)
+    failed_on = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        db_table = "failed_attempts"
+
+    def __str__(self):
+        return f"attempt {self.number} of delivery {self.delivery_id}"
+
+
+class IdentitySetup(models.Model):
+    """A tenant's set-up with one identity provider, for one tier. Done once it has an `auth_id`.
+
+    `memory` is what one attempt leaves to the next, the client's secret among it: encrypted, and never shown.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="identity_setups")
+    provider = models.CharField(max_length=100)
+    tier = models.CharField(max_length=20)
+    auth_id = models.CharField(max_length=255, null=True, blank=True)
+    memory = EncryptedTextField(default="{}", editable=False)
+    attempts = models.PositiveIntegerField(default=0)
+    last_error = models.CharField(max_length=500, blank=True, default="")
+    created_on = models.DateTimeField(default=timezone.now, editable=False)
+    created_by = models.UUIDField(null=True, blank=True, editable=False)
+    finished_on = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "identity_setups"
+        verbose_name = "identity set-up"
+        constraints = [models.UniqueConstraint(fields=["tenant", "provider", "tier"], name="one_setup_per_provider")]
+        indexes = [models.Index(fields=["-created_on"], name="identity_setups_by_age")]
+
+    def __str__(self):
+        return f"{self.provider} for {self.tenant_id}"
+
+    @property
+    def memory_values(self) -> dict[str, str]:
+        return json.loads(self.memory)
+
+
+class IdentityStep(models.Model):
+    """One step of a set-up, as its last attempt left it."""
+
+    class Outcome(models.TextChoices):
+        FOUND = "found"
+        DONE = "done"
+        FAILED = "failed"
+
+    setup = models.ForeignKey(IdentitySetup, models.CASCADE, related_name="steps")
+    name = models.CharField(max_length=50)
+    what = models.CharField(max_length=500)
+    outcome = models.CharField(max_length=10, choices=Outcome)
+    reason = models.CharField(max_length=500, blank=True, default="")
+    attempts = models.PositiveIntegerField(default=0)
+    done_on = models.DateTimeField()
+
+    class Meta:
+        db_table = "identity_steps"
+        constraints = [models.UniqueConstraint(fields=["setup", "name"], name="one_row_per_step")]
+
+    def __str__(self):
+        return f"{self.name}: {self.outcome}"
+
+
+class IdentityClaim(models.Model):
+    """Who is setting something up just now: a tenant, or a thing that tenants share.
+
+    It holds until `expires_at`, so that a process that dies delays the next and does not lock it out. No connection and
+    no row lock is held meanwhile.
+    """
+
+    name = models.CharField(max_length=255, primary_key=True)
+    holder = models.UUIDField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "identity_claims"
+
+    def __str__(self):
+        return self.name
+
+    @staticmethod
+    def take(name: str, *, until) -> uuid.UUID | None:
+        """The claim's holder id, to give it back with; None while somebody else has it."""
+        holder = uuid.uuid4()
+        IdentityClaim.objects.bulk_create(
+            [IdentityClaim(name=name, holder=holder, expires_at=timezone.now())], ignore_conflicts=True
+        )
+        free = IdentityClaim.objects.filter(name=name, expires_at__lte=timezone.now())
+        return holder if free.update(holder=holder, expires_at=until) else None
+
+    @staticmethod
+    def give_back(name: str, holder: uuid.UUID) -> None:
+        IdentityClaim.objects.filter(name=name, holder=holder).delete()

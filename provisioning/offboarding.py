@@ -74,6 +74,7 @@ def export(tenant: Tenant) -> bytes:
         "contacts.json": _rows(ContactSerializer, tenant.contacts(manager="objects").all()),
         "configs.json": _rows(TenantConfigSerializer, tenant.configs(manager="objects").all()),
         "resources.json": _rows(ResourceSerializer, tenant.resources(manager="objects").all()),
+        "identity.json": _identities(tenant),
         "subscriptions.json": _rows(SubscriptionSerializer, tenant.subscriptions(manager="objects").all()),
         "billing-customers.json": _rows(BillingCustomerSerializer, tenant.billing_customers(manager="objects").all()),
         "invoices.json": _rows(InvoiceSerializer, tenant.invoices(manager="objects").all()),
@@ -100,26 +101,42 @@ def _rows(serializer: type[ModelSerializer], rows: Iterable) -> list[dict[str, A
     return [shape.to_representation(row) for row in rows]
 
 
-def purge_deleted(*, older_than: timedelta, dry_run: bool = False) -> list[uuid.UUID]:
-    """Erase what is personal of tenants that were deleted longer than `older_than` ago; their ids.
+def _identities(tenant: Tenant) -> list[dict[str, Any]]:
+    """The tenant's identity set-ups, without the credentials."""
+    return [
+        {
+            "provider": setup.provider,
+            "tier": setup.tier,
+            "authId": setup.auth_id,
+            "createdOn": setup.created_on,
+            "finishedOn": setup.finished_on,
+            "steps": [
+                {"name": step.name, "what": step.what, "outcome": step.outcome, "time": step.done_on}
+                for step in setup.steps.all()
+            ],
+        }
+        for setup in tenant.identity_setups.order_by("created_on").prefetch_related("steps")
+    ]
 
-    Contacts, configurations, resources, events and callbacks go; the tenant, its lead and address lose what names
-    somebody. Invoices stay, as accounting law wants them.
-    """
-    due = Tenant.everything.filter(deleted=True, deleted_on__lt=timezone.now() - older_than).exclude(name=ERASED)
-    ids = list(due.order_by("deleted_on").values_list("id", flat=True))
-    if not dry_run:
-        for tenant_id in ids:
-            _erase(tenant_id)
-    return ids
+
+def deleted_longer_than(age: timedelta) -> list[uuid.UUID]:
+    """The tenants that were deleted longer than `age` ago and that `erase` has not been at, the oldest first."""
+    due = Tenant.everything.filter(deleted=True, deleted_on__lt=timezone.now() - age).exclude(name=ERASED)
+    return list(due.order_by("deleted_on").values_list("id", flat=True))
 
 
 @transaction.atomic
-def _erase(tenant_id: uuid.UUID) -> None:
+def erase(tenant_id: uuid.UUID) -> None:
+    """Erase what is personal of a deleted tenant.
+
+    Contacts, configurations, resources, identity set-ups, events and callbacks go; the tenant, its lead and address
+    lose what names somebody. Invoices stay, as accounting law wants them.
+    """
     tenant = Tenant.everything.select_for_update(of=("self",), no_key=True).get(id=tenant_id)
     for model in (Contact, Resource, TenantConfig, Branding, BillingCustomer):
         model.everything.filter(tenant=tenant).delete()
     tenant.refused_calls.all().delete()
+    tenant.identity_setups.all().delete()
     subjects = [tenant.id] + ([tenant.lead_id] if tenant.lead_id else [])
     Event.objects.filter(subject__in=subjects).delete()
     tenant.runs.all().delete()

@@ -3,71 +3,92 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from django.conf import settings
 from django.db import OperationalError, connection
 
 from identity.models import IdempotentRequest
-from provisioning.delivery import claim, deliver
+from provisioning.delivery import Outcome, attempt, claim, record
+from provisioning.metrics import ATTEMPTS
 from provisioning.models import Delivery
 from provisioning.offboarding import begin_after_grace
 from provisioning.requests import fail_overdue_runs
 
 logger = logging.getLogger("tenantry.delivery")
 POLL_SECONDS = 0.5
-RECONCILE_SECONDS = 60
+MAINTENANCE_SECONDS = 60
 
 
 def run(stop: threading.Event, *, once: bool = False) -> int:
     """Deliver until `stop` is set, then let the attempts under way end; the number of attempts.
 
-    `once` returns when nothing is due any more. A database that is away is waited for.
+    The threads only call out; this one claims and records, for all of them at a time. `once` returns when nothing is
+    due any more. A database that is away is waited for.
     """
     attempts = 0
-    running: set[Future] = set()
-    reconciled = 0.0
+    running: set[Future[Outcome]] = set()
+    maintained = 0.0
     with ThreadPoolExecutor(settings.RELAY_CONCURRENCY, thread_name_prefix="relay") as pool:
         while not stop.is_set():
-            running = {future for future in running if not future.done()}
             try:
-                if not once and time.monotonic() - reconciled > RECONCILE_SECONDS:
-                    reconciled = time.monotonic()
-                    IdempotentRequest.prune()
-                    begin_after_grace()
-                    for tenant_id in fail_overdue_runs():
-                        logger.warning("the provisioning of tenant %s has failed: no callback in time", tenant_id)
-                claimed = claim(settings.RELAY_CONCURRENCY - len(running)) if _free(running) else []
+                _record_ended(running)
+                if not once and time.monotonic() - maintained > MAINTENANCE_SECONDS:
+                    maintained = time.monotonic()
+                    maintain()
+                free = settings.RELAY_CONCURRENCY - len(running)
+                # A claim costs two statements: it is worth them once half of the hands are free.
+                claimed = claim(free) if 2 * free >= settings.RELAY_CONCURRENCY else []
             except OperationalError as error:
                 logger.error("the database is away: %s", error)
                 connection.close()
                 stop.wait(2)
                 continue
-            for delivery in claimed:
-                future = pool.submit(_attempt, delivery)
-                running.add(future)
-                attempts += 1
-            if claimed:
-                continue
+            running |= {pool.submit(_attempt, delivery) for delivery in claimed}
+            attempts += len(claimed)
             if running:
                 wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
             elif once:
                 break
             else:
                 stop.wait(POLL_SECONDS)
+        wait(running)
+        _record_ended(running)
     return attempts
 
 
-def _free(running: set[Future]) -> bool:
-    return len(running) < settings.RELAY_CONCURRENCY
+def _record_ended(running: set[Future[Outcome]]) -> None:
+    """Record the attempts that have ended and take them out of `running`; of a defect the lease ends by itself."""
+    ended = {future for future in running if future.done()}
+    outcomes = [future.result() for future in ended if future.exception() is None]
+    record(outcomes)
+    for outcome in outcomes:
+        ATTEMPTS.labels(outcome.delivery.destination, outcome.state.label).inc()
+    running -= ended
 
 
-def _attempt(delivery: Delivery) -> None:
+def _attempt(delivery: Delivery) -> Outcome:
     try:
-        deliver(delivery)
+        return attempt(delivery)
     except Exception:
-        # A defect, or the database going away: nobody waits for this thread, so it is said here. The lease ends.
+        # A defect, or the database going away: nobody reads this future's exception, so it is said here.
         logger.exception("delivery %s broke off", delivery.id)
         raise
     finally:
         connection.close()
+
+
+def maintain() -> None:
+    """What has to happen by itself, each minute."""
+    for chore in MAINTENANCE:
+        chore()
+
+
+def _fail_overdue_runs() -> None:
+    for tenant_id in fail_overdue_runs():
+        logger.warning("the provisioning of tenant %s has failed: no callback in time", tenant_id)
+
+
+MAINTENANCE: list[Callable[[], object]] = [IdempotentRequest.prune, begin_after_grace, _fail_overdue_runs]
+"""Functions that repair, begin or prune. Apps above add what is theirs when they start."""

@@ -2,6 +2,7 @@
 
 import secrets
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
@@ -133,14 +134,12 @@ def fail_run(*, run_id: uuid.UUID, reason: str) -> bool:
     return True
 
 
-def fail_overdue_runs() -> list[uuid.UUID]:
-    """Fail every run that is overdue; the ids of their tenants.
+def fail_overdue_runs() -> Iterator[uuid.UUID]:
+    """Fail every run that is overdue; the ids of their tenants, each as it is done.
 
     A delivery renews the secret (`provisioning.delivery`), so a run is overdue when its event arrived and nobody
     answered, or when its event is dead; a bus that is away fails nobody while attempts are left.
     """
-    failed = []
     for run in ProvisioningRun.objects.overdue().order_by("expires_at").iterator():
         if fail_run(run_id=run.id, reason="No callback arrived before the secret expired."):
-            failed.append(run.tenant_id)
-    return failed
+            yield run.tenant_id

@@ -147,6 +147,7 @@ PROPERTIES: Mapping[str, Schema] = {
     events.TENANT_DEPROVISIONING: {**_TENANT_REF, **_RUN},
     events.TENANT_DEPROVISIONED: _TENANT_REF,
     events.TENANT_DEPROVISIONING_FAILURE: {**_TENANT_REF, "reason": TEXT},
+    events.TENANT_IDENTITY_READY: {**_TENANT_REF, "identityProvider": TEXT, "authId": TEXT},
     events.INVOICE_ISSUED: _INVOICE_REF,
     events.INVOICE_PAID: _INVOICE_REF,
     events.INVOICE_CREDITED: {**_INVOICE_REF, "creditNote": {"$ref": "#/$defs/creditNote"}},

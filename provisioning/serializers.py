@@ -12,8 +12,8 @@ SUBSCRIPTION_STATUSES = ("PENDING", "ACTIVE", "INACTIVE", "CANCELLED", "EXPIRED"
 
 class TimelineEntrySerializer(Serializer):
     time = serializers.DateTimeField()
-    kind = serializers.ChoiceField(choices=["event", "mail", "publication", "callback", "refused"])
-    name = serializers.CharField(help_text="The event's type, the mail's name, the connector, or why it was refused.")
+    kind = serializers.ChoiceField(choices=["run", "event", "mail", "publication", "identity", "callback", "refused"])
+    name = serializers.CharField(help_text="Request, event type, mail, connector, step, path, or reason of a refusal.")
     outcome = serializers.CharField(allow_null=True)
     reason = serializers.CharField(allow_null=True)
     actor = serializers.UUIDField(allow_null=True)

@@ -1,36 +1,57 @@
-"""A tenant's timeline: what happened, when, by whom, with what answer; read from the rows that say so.
+"""The timeline of a tenant or a lead: what happened, when, by whom, with what answer; read from the rows that say so.
 
-Nothing is written for it: events, deliveries, callbacks and refusals are kept as they happened. The tenant's lead is
-part of its story.
+Nothing is written for it: runs, events, deliveries with their failed attempts, callbacks and refusals are kept as they
+happened. Apps above add what they know to SOURCES when they start.
 """
 
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
-from provisioning.models import Delivery, Event, ProvisioningRun
+from django.db.models.functions import Coalesce
+
+from provisioning.models import Delivery, Event, FailedAttempt, IdentityStep, ProvisioningRun
 from tenants.models import Tenant
 
+Entry = dict[str, Any]
+Subjects = Sequence[uuid.UUID]
 
-def timeline_of(tenant: Tenant, *, limit: int, offset: int = 0) -> list[dict[str, Any]]:
-    """`limit` entries after the newest `offset`, the newest first. Four statements, however long the story is."""
-    subjects = [tenant.id] + ([tenant.lead_id] if tenant.lead_id else [])
+
+def subjects_of(tenant: Tenant) -> Subjects:
+    """The ids that a tenant's story is told under: its lead is part of it."""
+    return [tenant.id] + ([tenant.lead_id] if tenant.lead_id else [])
+
+
+def timeline_of(subjects: Subjects, *, limit: int, offset: int = 0) -> list[Entry]:
+    """`limit` entries after the newest `offset`, the newest first. One statement a source, however long the story."""
     wanted = offset + limit
-    entries = [
-        *_events(subjects, wanted),
-        *_deliveries(subjects, wanted),
-        *_callbacks(tenant, wanted),
-        *_refusals(tenant, wanted),
-    ]
-    entries.sort(key=lambda entry: entry["time"], reverse=True)
+    entries = [each for source in SOURCES for each in source(subjects, wanted)]
+    entries.sort(key=lambda each: each["time"], reverse=True)
     return entries[offset:wanted]
 
 
-def _entry(**values: Any) -> dict[str, Any]:
-    return {"outcome": None, "reason": None, "actor": None, "attempts": None, "app_plane_url": None, **values}
+def entry(*, time: datetime, kind: str, name: str, **values: Any) -> Entry:
+    return {
+        "time": time, "kind": kind, "name": name,
+        "outcome": None, "reason": None, "actor": None, "attempts": None, "app_plane_url": None, **values,
+    }  # fmt: skip
 
 
-def _events(subjects: list, limit: int):
+def _runs(subjects: Subjects, limit: int) -> Iterable[Entry]:
+    runs = ProvisioningRun.objects.filter(tenant__in=subjects).defer("secret", "former_secret")
+    for run in runs.order_by("-created_on")[:limit]:
+        name = run.get_kind_display()
+        yield entry(time=run.created_on, kind="run", name=name, outcome="requested", actor=run.created_by)
+        if run.finished_on is not None:
+            yield entry(
+                time=run.finished_on, kind="run", name=name, outcome=run.get_state_display(), reason=run.reason or None
+            )
+
+
+def _events(subjects: Subjects, limit: int) -> Iterable[Entry]:
     for event in Event.objects.filter(subject__in=subjects).order_by("-id")[:limit]:
-        yield _entry(
+        yield entry(
             time=event.occurred_on,
             kind="event",
             name=event.type,
@@ -40,32 +61,53 @@ def _events(subjects: list, limit: int):
         )
 
 
-def _deliveries(subjects: list, limit: int):
-    for delivery in Delivery.objects.filter(subject__in=subjects).order_by("-id")[:limit]:
-        kind, _, name = delivery.destination.partition(":")
-        yield _entry(
-            time=delivery.finished_on or delivery.created_on,
-            kind="mail" if kind == "mail" else "publication",
-            name=name,
+def _deliveries(subjects: Subjects, limit: int) -> Iterable[Entry]:
+    told = Delivery.objects.filter(subject__in=subjects).annotate(told_on=Coalesce("finished_on", "created_on"))
+    for delivery in told.order_by("-told_on")[:limit]:
+        yield entry(
+            time=delivery.told_on,
+            **_destination(delivery),
             outcome=delivery.get_state_display(),
             reason=delivery.last_error or None,
             attempts=delivery.attempts,
         )
 
 
-def _callbacks(tenant: Tenant, limit: int):
-    calls = ProvisioningRun.received_calls.rel.related_model.objects  # of webhooks, which stands above
-    for call in calls.filter(run__tenant=tenant).select_related("run").order_by("-received_on")[:limit]:
-        success = call.body.get("data", {}).get("status") == 1
-        yield _entry(
-            time=call.received_on,
-            kind="callback",
-            name=call.run.get_kind_display(),
-            outcome="accepted" if call.answered_on else "not acted on",
-            reason="success" if success else "failure",
+def _failed_attempts(subjects: Subjects, limit: int) -> Iterable[Entry]:
+    failed = FailedAttempt.objects.filter(delivery__subject__in=subjects).select_related("delivery")
+    for attempt in failed.order_by("-id")[:limit]:
+        yield entry(
+            time=attempt.failed_on,
+            **_destination(attempt.delivery),
+            outcome="failed",
+            reason=attempt.error,
+            attempts=attempt.number,
         )
 
 
-def _refusals(tenant: Tenant, limit: int):
-    for call in tenant.refused_calls.order_by("-minute")[:limit]:
-        yield _entry(time=call.minute, kind="refused", name=call.reason, outcome="401")
+def _destination(delivery: Delivery) -> dict[str, str]:
+    kind, _, name = delivery.destination.partition(":")
+    return {"kind": "mail" if kind == "mail" else "publication", "name": name}
+
+
+def _identity_steps(subjects: Subjects, limit: int) -> Iterable[Entry]:
+    steps = IdentityStep.objects.filter(setup__tenant__in=subjects).select_related("setup").order_by("-done_on", "-id")
+    for step in steps[:limit]:
+        yield entry(
+            time=step.done_on,
+            kind="identity",
+            name=f"{step.setup.provider}: {step.name}",
+            outcome=step.outcome,
+            reason=step.reason or None,
+            actor=step.setup.created_by,
+            attempts=step.attempts,
+        )
+
+
+SOURCES: list[Callable[[Subjects, int], Iterable[Entry]]] = [
+    _runs,
+    _events,
+    _deliveries,
+    _failed_attempts,
+    _identity_steps,
+]

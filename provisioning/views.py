@@ -20,7 +20,7 @@ from provisioning.offboarding import export, restore
 from provisioning.requests import provision_on_plan, request_deprovisioning, request_provisioning, rotate_secret
 from provisioning.schemas import event_schema
 from provisioning.serializers import PlanChoiceSerializer, SubscriptionSerializer, TimelineEntrySerializer
-from provisioning.timeline import timeline_of
+from provisioning.timeline import subjects_of, timeline_of
 from tenants.serializers import TenantSerializer
 
 
@@ -128,7 +128,7 @@ class ProvisioningViewSet(IdempotentMixin, ApiViewSet):
     def timeline(self, request, id):
         """The newest first: status moves, mails, publications with their attempts, callbacks received or refused."""
         limit, offset = read_page(request.query_params)
-        entries = timeline_of(self.found(id=id), limit=limit, offset=offset)
+        entries = timeline_of(subjects_of(self.found(id=id)), limit=limit, offset=offset)
         return Response(TimelineEntrySerializer(entries, many=True).data)
 
 

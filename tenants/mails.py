@@ -4,7 +4,7 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 
 from config.mail import compose
-from tenants.models import Tenant
+from tenants.models import Contact, Tenant
 
 
 def tenant_welcome(tenant: Tenant, *, app_plane_url: str) -> EmailMultiAlternatives | None:
@@ -20,3 +20,8 @@ def tenant_welcome(tenant: Tenant, *, app_plane_url: str) -> EmailMultiAlternati
         tenant=tenant,
         link=app_plane_url or settings.APP_LOGIN_URL,
     )
+
+
+def identity_invitation(tenant: Tenant, contact: Contact, *, link: str) -> EmailMultiAlternatives:
+    """The mail by which a tenant's first user sets a password; `link` works once."""
+    return compose("identity_invitation", to=contact.email, contact=contact, tenant=tenant, link=link)

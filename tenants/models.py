@@ -8,6 +8,7 @@ from django.db import models
 
 from config.fields import one_line
 from config.models import AuditedModel
+from identity import providers
 from leads.models import Address, Lead
 
 HOSTNAME = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -16,6 +17,16 @@ HOSTNAME = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)
 MAX_DOMAINS = 100
 KEY_LENGTH = 10
 KEY = re.compile(rf"[a-z0-9]{{1,{KEY_LENGTH}}}")
+
+PROVIDER_CONFIG = "identityProvider"
+"""The configuration that names a tenant's identity provider: {"name": "keycloak"}. One named like the provider holds
+what that is told besides."""
+
+
+def service_keys() -> frozenset[str]:
+    """The configurations that the service itself goes by. They decide where a tenant's people log in, and name
+    connections of the whole account, so a lead, who may write its own configurations, may only read these."""
+    return frozenset({PROVIDER_CONFIG, *providers.known()})
 
 
 class TenantStatus(models.IntegerChoices):

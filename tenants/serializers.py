@@ -1,11 +1,12 @@
 """Tenants and what belongs to them on the wire."""
 
 from rest_framework import serializers
+from rest_framework.exceptions import PermissionDenied
 
 from config.fields import JSONObject, RelatedId, Text
 from config.serializers import AUDIT_FIELDS, ModelSerializer, Relation
 from leads.serializers import AddressSerializer, LeadSerializer, SignUpAddressSerializer
-from tenants.models import MAX_DOMAINS, Contact, Resource, Tenant, TenantConfig, validate_domains
+from tenants.models import MAX_DOMAINS, Contact, Resource, Tenant, TenantConfig, service_keys, validate_domains
 
 
 class Domains(serializers.ListField):
@@ -57,6 +58,13 @@ class TenantConfigSerializer(ModelSerializer):
     class Meta:
         model = TenantConfig
         fields = ("id", "config_key", "config_value", "tenant_id", *AUDIT_FIELDS)
+
+    def to_internal_value(self, data):
+        values = super().to_internal_value(data)
+        request = self.context.get("request")
+        if request is not None and request.user.lead_id is not None and values.get("config_key") in service_keys():
+            raise PermissionDenied(f"The configuration {values['config_key']} is the service's own.")
+        return values
 
 
 TenantSerializer.relations |= {

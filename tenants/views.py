@@ -17,6 +17,7 @@ from identity import permissions as codes
 from identity.idempotency import IdempotentMixin
 from leads.models import Lead
 from tenants import keys, lifecycle, onboarding
+from tenants.models import service_keys
 from tenants.serializers import (
     ContactSerializer,
     OnboardLeadSerializer,
@@ -151,6 +152,13 @@ class TenantConfigViewSet(IdempotentMixin, ApiViewSet):
         ),
         "tenant": (codes.VIEW_CONFIG,),
     }
+
+    def get_queryset(self):
+        """A lead may read what the service goes by, and not write it: see `service_keys`."""
+        found = super().get_queryset()
+        if self.request.user.lead_id is not None and self.action not in ("list", "count", "retrieve", "tenant"):
+            return found.exclude(config_key__in=service_keys())
+        return found
 
     @extend_schema(
         operation_id="getTenantOfTenantConfig",

@@ -1,4 +1,4 @@
-"""`make bench-billing`: the rate of generate_invoices, its memory, and numbers under 16 processes of which half are killed."""
+"""`make bench-billing`: the rate and memory of generate_invoices; numbers under 16 processes, half of them killed."""
 
 import os
 import re
@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-SUBSCRIPTIONS, WITH_PDF, PROCESSES, INVOICES = 3_000, 300, 16, 500
+SUBSCRIPTIONS, WITH_PDF, PROCESSES, INVOICES = 100_000, 2_000, 16, 2_000
 ROWS = """
 INSERT INTO addresses (id, created_on, modified_on, deleted, city, country)
     SELECT md5('a' || n)::uuid, now(), now(), false, 'Gdynia', 'Poland' FROM generate_series(1, {count}) n;
@@ -16,7 +16,8 @@ INSERT INTO tenants (id, created_on, modified_on, deleted, name, status, key, do
     SELECT md5('t' || n)::uuid, now(), now(), false, 'Tenant ' || n, 0, 't' || n, '[]', md5('a' || n)::uuid
     FROM generate_series(1, {count}) n;
 INSERT INTO contacts (id, created_on, modified_on, deleted, first_name, last_name, email, is_primary, tenant_id)
-    SELECT md5('c' || n)::uuid, now(), now(), false, 'Ada', 'Lovelace', 'c' || n || '@x.example', true, md5('t' || n)::uuid
+    SELECT md5('c' || n)::uuid, now(), now(), false, 'Ada', 'Lovelace', 'c' || n || '@x.example', true,
+        md5('t' || n)::uuid
     FROM generate_series(1, {count}) n;
 INSERT INTO subscriptions (id, created_on, modified_on, deleted, tenant_id, plan_id, reference, price, currency_code,
         billing_cycle, tax_rate, status, start_date, anchor_day, period_price, next_invoice_on, credit,

@@ -24,6 +24,8 @@ from provisioning.connectors.memory import MemoryConnector
 from provisioning.delivery import claim, deliver
 from provisioning.models import ProvisioningRun
 from provisioning.schemas import event_schema
+from tenants.models import Tenant
+from tests.cloud import aws, cloud  # noqa: F401  (fixtures)
 
 EVENT = jsonschema.Draft202012Validator(event_schema(), format_checker=jsonschema.FormatChecker())
 STAFF_ID = "0b9a1c3e-5d52-4c0a-9f0e-3f7f5a1c2d3e"
@@ -164,6 +166,24 @@ def call_back(run: ProvisioningRun, body: bytes | None = None, **headers: str):
     """POST a callback; correctly signed unless `headers` say otherwise."""
     content = report(run) if body is None else body
     return Caller().post("/webhook", content, **(headers or signed(run, content)))
+
+
+def users_body(run: ProvisioningRun, *, provider: str = "memory", **changes: Any) -> bytes:
+    """The body of a call of /manage/users, as a provisioner makes it from the event; `changes` to its tenant."""
+    tenant = Tenant.everything.get(id=run.tenant_id)
+    contacts = [
+        {"firstName": c.first_name, "lastName": c.last_name, "email": c.email, "isPrimary": c.is_primary}
+        for c in tenant.contacts.all()
+    ]
+    said = {"id": str(tenant.id), "name": tenant.name, "key": tenant.key, "contacts": contacts}
+    content = {"tenant": {**said, "identityProvider": provider, **changes}, "plan": {"tier": run.tier}}
+    return json.dumps(content).encode()
+
+
+def call_users(run: ProvisioningRun, body: bytes | None = None, **changes: Any):
+    """POST /manage/users, correctly signed."""
+    content = users_body(run, **changes) if body is None else body
+    return Caller().post("/manage/users", content, **users_signed(run, content))
 
 
 def assert_error(response, status: int, *, code: str | None = None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A process that issues invoices, one after the other, until so many are there: `python -m tests.issuer TENANT TARGET`."""
+"""A process that issues invoices until so many are there: `python -m tests.issuer TENANT TARGET`."""
 
 import os
 import sys

@@ -109,13 +109,14 @@ def make_subscription(tenant: Tenant | None = None, plan: Plan | None = None, **
     return subscription
 
 
-def make_run(tenant: Tenant | None = None, *, deprovision: bool = False) -> ProvisioningRun:
+def make_run(tenant: Tenant | None = None, *, deprovision: bool = False, tier: str = "PREMIUM") -> ProvisioningRun:
     """A tenant's open run, begun as the API begins it."""
     tenant = tenant or make_tenant(status=TenantStatus.ACTIVE if deprovision else TenantStatus.PENDINGPROVISION)
     if deprovision:
         request_deprovisioning(tenant_id=tenant.id, actor=None)
     else:
-        request_provisioning(tenant_id=tenant.id, subscription=SUBSCRIPTION, actor=None)
+        subscription = {**SUBSCRIPTION, "plan": {"tier": tier}}
+        request_provisioning(tenant_id=tenant.id, subscription=subscription, actor=None)
     return tenant.runs.get(state=ProvisioningRun.State.OPEN)
 
 

@@ -1,7 +1,7 @@
 """A receiver of Standard Webhooks on a port of this machine, for what the http connector sends."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -12,16 +12,14 @@ SECRET = "whsec_dGVzdC1zaWduaW5nLXNlY3JldC1vZi10aGUtdGVzdHM="
 
 
 class Receiver:
-    """Answers `status` with `headers` once `gate` is open. `events` holds what came, `calls` the headers it came with.
+    """Answers an event with what `status` says of it, once `gate` is open. `events` holds what came, in order.
 
-    What is not signed with SECRET is answered 401 and is in neither.
+    What is not signed with SECRET is answered 401 and is not among them.
     """
 
     def __init__(self, port: int):
         self.events: list[dict[str, Any]] = []
-        self.calls: list[dict[str, str]] = []
-        self.status = 204
-        self.headers: dict[str, str] = {}
+        self.status: Callable[[dict[str, Any]], int] = lambda event: 204
         self.gate = threading.Event()
         self.gate.set()
         self.server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
@@ -33,21 +31,20 @@ class Receiver:
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                status = receiver.status
                 try:
                     event = Webhook(SECRET).verify(body, headers)
                 except WebhookVerificationError:
                     status = 401
                 else:
-                    receiver.calls.append(headers)
                     receiver.events.append(event)
+                    status = receiver.status(event)
                 receiver.gate.wait(30)
                 self.send_response(status)
-                for name, value in receiver.headers.items():
-                    self.send_header(name, value)
                 self.send_header("content-length", "0")
                 self.end_headers()
 

@@ -5,15 +5,12 @@ import os
 import subprocess
 import sys
 
-import boto3
 import pytest
 import redis
-import requests
 
 from provisioning import connectors
 from provisioning.connectors.base import PublishError
 from tests.servers import free_port
-from tests.world import wait_until
 
 MESSAGE = {
     "id": "33f59bf9-17c6-464b-b744-967dfbffe878",
@@ -27,40 +24,6 @@ MESSAGE = {
     "callbackUrl": "https://tenantry.example/webhook",
     "usersUrl": "https://tenantry.example/manage/users",
 }
-
-
-@pytest.fixture(scope="module")
-def cloud():
-    """The address of a moto server."""
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from moto.server import main; import sys; main(sys.argv[1:])", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
-
-    def is_up() -> bool:
-        try:
-            return requests.get(f"{url}/moto-api/", timeout=5).ok
-        except requests.ConnectionError:
-            return False
-
-    wait_until(is_up)
-    yield url
-    process.terminate()
-    process.wait()
-
-
-@pytest.fixture
-def aws(cloud, monkeypatch, settings):
-    """An empty cloud, and `AWS_ENDPOINT_URL` that points to it; `aws("sqs")` is a client."""
-    requests.post(f"{cloud}/moto-api/reset", timeout=5)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", cloud)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    settings.AWS_REGION = "eu-west-1"
-    return lambda service: boto3.client(service, region_name="eu-west-1")
 
 
 def connector(name: str):
@@ -193,8 +156,11 @@ def test_aws_that_cannot_be_reached_can_be_tried_again(aws, monkeypatch):
     assert not caught.value.permanent
 
 
-def test_the_sdk_is_imported_only_where_it_is_used():
-    code = "import django, sys; django.setup(); import config.urls; sys.exit('boto3' in sys.modules)"
+def test_the_sdks_are_imported_only_where_they_are_used():
+    heavy = "{'boto3', 'keycloak', 'auth0', 'httpx', 'pydantic'}"
+    code = (
+        f"import django, sys; django.setup(); import config.urls; sys.exit(', '.join({heavy} & set(sys.modules)) or 0)"
+    )
     assert (
         subprocess.run(
             [sys.executable, "-c", code], env=os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"}

@@ -1,6 +1,8 @@
 """Every fact of the journey is an event that fits its published schema."""
 
+import json
 from datetime import timedelta
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -8,7 +10,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from provisioning.schemas import PROPERTIES
-from tests.conftest import Caller, call_back, report
+from tests.conftest import Caller, call_back, call_users, report
 from tests.make import (
     SUBSCRIPTION,
     make_address,
@@ -36,6 +38,13 @@ def test_the_schema_is_published_and_valid(anyone):
     assert {each["title"] for each in schema["oneOf"]} == set(PROPERTIES)
 
 
+def test_the_schema_in_the_docs_is_the_published_one(anyone):
+    """Made by `curl $U/events/schema.json | python -m json.tool --indent 1 > docs/events.schema.json`."""
+    assert json.loads(Path("docs/events.schema.json").read_text()) == anyone.get("/events/schema.json").json()
+    table = Path("docs/events.md").read_text()
+    assert [type for type in PROPERTIES if f"`{type}`" not in table] == []
+
+
 def test_every_fact_of_the_journey_is_published_as_its_schema_says(anyone, staff, caller_for, relayed):
     def open_run(tenant):
         return tenant.runs.get(state=0)
@@ -52,6 +61,7 @@ def test_every_fact_of_the_journey_is_published_as_its_schema_says(anyone, staff
         relayed()
         staff.post(f"{path}/rotate-secret")
         relayed()
+        call_users(open_run(tenant))
         call_back(open_run(tenant), report(open_run(tenant), status=status))
     staff.post(f"{path}/suspend")
     staff.post(f"{path}/resume")

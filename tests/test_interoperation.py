@@ -13,14 +13,14 @@ from provisioning.models import Delivery
 from tenants.models import Resource, Tenant, TenantStatus
 from tests.conftest import EVENT
 from tests.make import make_contact, make_run
-from tests.test_aws import aws, cloud, received  # noqa: F401  (fixtures)
+from tests.test_aws import received
 
 NODE = shutil.which("node")
 
 
 @pytest.mark.skipif(NODE is None, reason="NODE IS NOT INSTALLED: that signatures made with Node hold was NOT tested")
 @pytest.mark.django_db(transaction=True)
-def test_an_event_of_eventbridge_makes_a_node_provisioner_activate_the_tenant(aws, settings, live_server):  # noqa: F811
+def test_an_event_of_eventbridge_makes_a_node_provisioner_activate_the_tenant(aws, settings, live_server):
     settings.PUBLIC_URL, settings.EVENT_CONNECTORS = live_server.url, ["eventbridge"]
     events, sqs = aws("events"), aws("sqs")
     queue = sqs.create_queue(QueueName="q")["QueueUrl"]

@@ -13,7 +13,7 @@ from identity.permissions import LEAD_CODES
 from leads.models import Address, Lead, LeadKey
 from provisioning.models import Delivery, Event
 from tests.conftest import Caller, assert_error
-from tests.make import make_key, make_lead, sign_up_body
+from tests.make import make_key, make_lead, make_tenant, sign_up_body
 
 pytestmark = pytest.mark.django_db
 
@@ -85,6 +85,7 @@ def test_an_address_is_stored_when_it_has_a_country(anyone):
 
 def test_a_validated_address_signs_up_again_without_anybody_learning_of_it(anyone, relayed):
     known = make_lead(email="ada@acme.example")
+    make_tenant(lead=known)
     answer = anyone.post("/leads", sign_up_body(email="ADA@acme.example"))
     assert answer.status_code == 200
     assert list(answer.json()) == ["id"]
@@ -93,6 +94,17 @@ def test_a_validated_address_signs_up_again_without_anybody_learning_of_it(anyon
     published = relayed()
     assert [message.subject for message in mail.outbox] == ["You already have an account at Tenantry"]
     assert published == []
+
+
+def test_a_validated_lead_without_a_tenant_gets_a_fresh_link_to_go_on_with(anyone, relayed):
+    """The answer with its token may have been lost, and the key is spent."""
+    known = make_lead(email="ada@acme.example")
+    anyone.post("/leads", sign_up_body(email="Ada@acme.example"))
+    relayed()
+    id, key = re.search(r"/([0-9a-f-]{36})\?code=(\w+)", mail.outbox[0].body).groups()
+    assert id == str(known.id)
+    token = Caller(key).post(f"/leads/{id}/verify").json()["token"]
+    assert Caller(token).post(f"/leads/{id}/tenants", {"key": "acme", "domains": ["acme.example"]}).status_code == 200
 
 
 def test_the_conflict_is_visible_when_the_setting_says_so(anyone, settings):

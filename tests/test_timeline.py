@@ -3,14 +3,16 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 from standardwebhooks import Webhook
 
+from leads.models import Lead
 from provisioning.connectors.base import PublishError
-from provisioning.models import ProvisioningRun
+from provisioning.models import Delivery, ProvisioningRun
 from tenants.models import TenantStatus
-from tests.conftest import Caller, assert_error, call_back, report, signed
-from tests.make import SUBSCRIPTION, make_contact, make_lead, make_run, make_tenant, sign_up_body
+from tests.conftest import STAFF_ID, Caller, assert_error, call_back, report, signed
+from tests.make import SUBSCRIPTION, make_contact, make_lead, make_run, make_tenant, make_user, sign_up_body
 from webhooks.models import RefusedCall
 
 pytestmark = pytest.mark.django_db
@@ -109,10 +111,13 @@ class TestATimeline:
         story = self.story(staff, tenant.id)
         assert sorted(story) == sorted(
             [
+                ("run", "provision", "requested"),
                 ("event", "TENANT_PROVISIONING", None),
+                ("publication", "memory", "failed"),
                 ("publication", "memory", "dead"),
                 ("refused", "bad_signature", "401"),
-                ("callback", "provision", "accepted"),
+                ("callback", "/webhook", "204"),
+                ("run", "provision", "failed"),
                 ("event", "TENANT_PROVISIONING_FAILURE", None),
                 ("publication", "memory", "delivered"),
             ]
@@ -128,8 +133,6 @@ class TestATimeline:
         assert run.secret not in str(entries)
 
     def test_begins_with_the_lead_and_is_the_leads_to_read(self, anyone, relayed, caller_for, staff):
-        from leads.models import Lead
-
         anyone.post("/leads", sign_up_body())
         relayed()
         lead = Lead.objects.get()
@@ -144,12 +147,44 @@ class TestATimeline:
             staff.post(f"/tenants/{tenant.id}/suspend")
             staff.post(f"/tenants/{tenant.id}/resume")
         path = f"/tenants/{tenant.id}/timeline"
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(8):
             everything = staff.get(path).json()
         assert len(everything) == 24
         pages = [staff.get(path, limit="10", offset=str(offset)).json() for offset in (0, 10, 20)]
         assert sum(pages, []) == everything
         assert_error(staff.get(path, nope="1"), 400)
+
+    def test_keeps_every_failed_attempt_after_the_delivery_has_come_through(self, staff, bus, relayed):
+        run = make_run()
+        bus.failures = [PublishError("away"), PublishError("still away")]
+        for _ in range(3):
+            relayed()
+            Delivery.objects.filter(state=Delivery.State.PENDING).update(next_attempt_on=timezone.now())
+        entries = staff.get(f"/tenants/{run.tenant_id}/timeline").json()
+        told = [(each["outcome"], each["reason"], each["attempts"]) for each in entries if each["name"] == "memory"]
+        assert told == [("delivered", None, 3), ("failed", "still away", 2), ("failed", "away", 1)]
+
+    def test_shows_a_deprovisioning_that_still_waits_and_who_asked(self, staff, settings):
+        settings.DEPROVISION_GRACE = timedelta(hours=1)
+        tenant = make_tenant(status=TenantStatus.ACTIVE)
+        staff.post(f"/tenants/{tenant.id}/deprovision")
+        (entry,) = staff.get(f"/tenants/{tenant.id}/timeline").json()
+        assert (entry["kind"], entry["name"], entry["outcome"]) == ("run", "deprovision", "requested")
+        assert entry["actor"] == STAFF_ID
+
+    def test_stands_on_the_admins_pages_of_tenant_and_lead(self, relayed, anyone):
+        browser = Client()
+        browser.force_login(make_user(is_staff=True, is_superuser=True))
+        anyone.post("/leads", sign_up_body())
+        relayed()
+        lead = Lead.objects.get()
+        tenant = make_tenant(lead=lead)
+        make_run(tenant)
+        for path in (f"/admin/leads/lead/{lead.id}/change/", f"/admin/tenants/tenant/{tenant.id}/change/"):
+            page = browser.get(path).content.decode()
+            assert "mail validate_lead" in page
+            assert "event TENANT_PROVISIONING" in page
+            assert tenant.runs.get().secret not in page
 
     def test_has_one_refusal_a_minute_however_many_calls(self):
         run = make_run()

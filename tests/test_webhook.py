@@ -11,11 +11,12 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from config.signing import webhook_signature
+from provisioning import relay
 from provisioning.models import Delivery, Event, ProvisioningRun
 from tenants.models import Resource, Tenant, TenantStatus
-from tests.conftest import Caller, assert_error, at_once, call_back, report, signed, users_signed
+from tests.conftest import Caller, assert_error, at_once, call_back, report, signed
 from tests.make import SUBSCRIPTION, make_contact, make_run, make_tenant
-from webhooks.models import ReceivedCall
+from webhooks.models import ReceivedCall, RefusedCall
 
 
 def status_of(run: ProvisioningRun) -> TenantStatus:
@@ -231,10 +232,62 @@ def test_what_goes_wrong_while_acting_is_a_500_and_the_senders_retry_succeeds(mo
     with monkeypatch.context() as patch:
         patch.setattr("webhooks.handlers.lifecycle.finish_provisioning", broken)
         assert call_back(run, body).status_code == 500
-    assert ReceivedCall.objects.get().answered_on is None
+    assert ReceivedCall.objects.get().answer is None
     assert status_of(run) == TenantStatus.PROVISIONING
     assert call_back(run, body).status_code == 204
     assert status_of(run) == TenantStatus.ACTIVE
+
+
+@pytest.mark.django_db
+class TestTheLogOfCalls:
+    def test_keeps_body_headers_and_answer_but_nothing_that_authenticates(self):
+        run = make_run()
+        body = report(run)
+        headers = {
+            **signed(run, body),
+            "X-Request-Id": "build-12345",
+            "Authorization": "Bearer hush",
+            "Cookie": "a=hush",
+        }
+        assert call_back(run, body, **headers).status_code == 204
+        call = ReceivedCall.objects.get()
+        assert (call.path, call.body, call.answer) == ("/webhook", json.loads(body), 204)
+        assert call.headers["X-Request-Id"] == "build-12345"
+        assert call.headers["X-Timestamp"] == headers["x-timestamp"]
+        stored = str(call.headers)
+        assert "hush" not in stored
+        assert headers["x-signature"] not in stored
+
+    def test_keeps_what_was_refused_although_its_signature_held(self):
+        run = make_run()
+        bad = report(run, status=7)
+        assert call_back(run, bad).status_code == 422
+        good = report(run)
+        assert call_back(run, good).status_code == 204
+        assert call_back(run, good).status_code == 204
+        late = report(run, appPlaneUrl="https://late.example")
+        assert call_back(run, late).status_code == 401
+        assert sorted(ReceivedCall.objects.values_list("answer", flat=True)) == [204, 401, 422]
+
+    def test_costs_no_row_for_what_nobody_signed(self):
+        run = make_run()
+        call_back(run, **{"x-signature": "00", "x-timestamp": str(int(time.time() * 1000))})
+        assert not ReceivedCall.objects.exists()
+
+    def test_prunes_itself_but_spares_an_open_run(self, settings):
+        settings.WEBHOOK_LOG_EXPIRY = timedelta(days=1)
+        done, open_ = make_run(), make_run()
+        call_back(done)
+        call_back(open_, report(open_, status=7))
+        call_back(open_, **{"x-signature": "00", "x-timestamp": str(int(time.time() * 1000))})
+        relay.maintain()
+        assert (ReceivedCall.objects.count(), RefusedCall.objects.count()) == (2, 1)
+        long_ago = timezone.now() - timedelta(days=2)
+        ReceivedCall.objects.update(received_on=long_ago)
+        RefusedCall.objects.update(minute=long_ago)
+        relay.maintain()
+        assert ReceivedCall.objects.get().run == open_
+        assert not RefusedCall.objects.exists()
 
 
 @pytest.mark.django_db
@@ -289,31 +342,3 @@ def test_provisioning_requested_ten_times_at_once_is_one_run(staff):
     answers = at_once(10, lambda _: Caller(staff.token).post(f"/tenants/{tenant.id}/provision", SUBSCRIPTION))
     assert sorted(answer.status_code for answer in answers) == [204] + [409] * 9
     assert ProvisioningRun.objects.count() == Event.objects.count() == 1
-
-
-class FakeProvider:
-    def set_up(self, *, tenant, tier):
-        return f"{tenant.key}-{tier}"
-
-
-@pytest.mark.django_db
-class TestManageUsers:
-    def body(self, run) -> bytes:
-        contact = {"firstName": "Ada", "lastName": "Lovelace", "email": "ada@acme.example", "isPrimary": True}
-        tenant = {"id": str(run.tenant_id), "name": "Acme", "key": run.tenant.key, "identityProvider": "mine"}
-        return json.dumps({"tenant": {**tenant, "contacts": [contact]}, "plan": {"tier": "PREMIUM"}}).encode()
-
-    def test_answers_the_auth_id_of_a_provider_named_by_a_setting(self, settings):
-        settings.IDENTITY_PROVIDERS = {"mine": "tests.test_webhook.FakeProvider"}
-        run = make_run()
-        body = self.body(run)
-        answer = Caller().post("/manage/users", body, **users_signed(run, body))
-        assert (answer.status_code, answer.json()) == (200, {"authId": f"{run.tenant.key}-PREMIUM"})
-
-    def test_refuses_an_unknown_provider_a_webhook_signature_and_a_run_that_is_over(self):
-        run = make_run()
-        body = self.body(run)
-        assert_error(Caller().post("/manage/users", body, **users_signed(run, body)), 400)
-        assert_error(Caller().post("/manage/users", body, **signed(run, body)), 401)
-        run.close(ProvisioningRun.State.FAILED)
-        assert_error(Caller().post("/manage/users", body, **users_signed(run, body)), 401)

@@ -6,7 +6,8 @@ from webhooks.models import ReceivedCall, RefusedCall
 
 @admin.register(ReceivedCall)
 class ReceivedCallAdmin(RecordAdmin):
-    list_display = ("run", "received_on", "answered_on")
+    list_display = ("path", "run", "received_on", "answer")
+    list_filter = ("answer",)
     list_select_related = ("run",)
     ordering = ("-received_on",)
 

@@ -5,6 +5,10 @@ class WebhooksConfig(AppConfig):
     name = "webhooks"
 
     def ready(self):
-        from webhooks import handlers
+        from provisioning.relay import MAINTENANCE
+        from provisioning.timeline import SOURCES
+        from webhooks import handlers, models, timeline
 
+        MAINTENANCE.append(models.prune)
+        SOURCES.extend((timeline.calls, timeline.refusals))
         handlers.active()

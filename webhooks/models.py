@@ -1,7 +1,8 @@
-"""The log of callbacks whose signature held."""
+"""The log of what came in: calls whose signature held, and that others were refused."""
 
 import uuid
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db import models
 from django.utils import timezone
@@ -11,21 +12,40 @@ from tenants.models import Tenant
 
 
 class ReceivedCall(models.Model):
-    """A callback, stored before it is acted on. The same body again is the sender's retry: it changes nothing."""
+    """A call whose signature held, stored before it is acted on. The same body again is the sender's retry.
+
+    `headers` are without what authenticates; `answer` is the HTTP status, None while there is none.
+    """
 
     run = models.ForeignKey(ProvisioningRun, models.CASCADE, related_name="received_calls")
+    path = models.CharField(max_length=50)
     body_hash = models.CharField(max_length=64)
+    headers = models.JSONField(default=dict)
     body = models.JSONField()
     received_on = models.DateTimeField(default=timezone.now)
+    answer = models.PositiveSmallIntegerField(null=True, blank=True)
     answered_on = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         db_table = "received_calls"
-        constraints = [models.UniqueConstraint(fields=["run", "body_hash"], name="received_call_unique")]
+        constraints = [models.UniqueConstraint(fields=["run", "path", "body_hash"], name="received_call_unique")]
         indexes = [models.Index(fields=["received_on"], name="received_calls_by_age")]
 
     def __str__(self):
-        return f"callback of {self.received_on:%Y-%m-%d %H:%M:%S}"
+        return f"{self.path} of {self.received_on:%Y-%m-%d %H:%M:%S}"
+
+    @property
+    def reported(self) -> str | None:
+        """What a callback says came of the run; None where it says nothing of the kind."""
+        data = self.body.get("data")
+        status = data.get("status") if isinstance(data, dict) else None
+        return {"0": "failure", "1": "success"}.get(str(status))
+
+    def note_answer(self, status: int) -> None:
+        """Keep what was answered; a success once answered stands, whatever a repetition gets."""
+        unsettled = ReceivedCall.objects.filter(id=self.id).exclude(answer__lt=300)
+        if unsettled.update(answer=status, answered_on=timezone.now()):
+            self.answer = status
 
 
 class RefusedCall(models.Model):
@@ -38,6 +58,7 @@ class RefusedCall(models.Model):
     class Meta:
         db_table = "refused_calls"
         constraints = [models.UniqueConstraint(fields=["tenant", "minute", "reason"], name="one_refusal_a_minute")]
+        indexes = [models.Index(fields=["minute"], name="refused_calls_by_age")]
 
     def __str__(self):
         return f"{self.reason} at {self.minute:%Y-%m-%d %H:%M}"
@@ -50,3 +71,10 @@ class RefusedCall(models.Model):
             RefusedCall.objects.bulk_create(
                 [RefusedCall(tenant_id=tenant_id, reason=reason, minute=minute)], ignore_conflicts=True
             )
+
+
+def prune() -> int:
+    """Forget calls of ended runs, and refusals, that are older than WEBHOOK_LOG_EXPIRY; how many."""
+    horizon = timezone.now() - settings.WEBHOOK_LOG_EXPIRY
+    calls = ReceivedCall.objects.filter(received_on__lt=horizon).exclude(run__state=ProvisioningRun.State.OPEN)
+    return calls.delete()[0] + RefusedCall.objects.filter(minute__lt=horizon).delete()[0]

@@ -1,43 +1,70 @@
-"""A callback whose signature held: stored first, acted on once, answered the same when it is repeated."""
+"""A call whose signature held: stored first, acted on once, answered the same when it is repeated."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.http import HttpRequest
 from django.utils import timezone
+from rest_framework.exceptions import APIException
 
+from config.errors import status_of
 from provisioning.models import ProvisioningRun
 from tenants.models import Tenant
 from webhooks.handlers import Handler
 from webhooks.models import ReceivedCall
 from webhooks.signatures import RunOver
 
-
-def is_repeated(run: ProvisioningRun, raw: bytes) -> bool:
-    """Whether this very body was received and acted on before."""
-    return run.received_calls.filter(body_hash=_hash(raw), answered_on__isnull=False).exists()
+NOT_KEPT = frozenset({"Authorization", "Cookie", "Proxy-Authorization", "X-Signature", "Webhook-Signature"})
+"""Headers that authenticate."""
 
 
-def receive(*, run: ProvisioningRun, raw: bytes, body: dict[str, Any], data: dict[str, Any], handler: Handler) -> None:
-    """Store the call, then act on it, once however often and at how many places at once it arrives.
+def stored(*, run: ProvisioningRun, request: HttpRequest, body: dict[str, Any]) -> ReceivedCall:
+    """The row of a call, a new one unless this very body has been received before."""
+    call, _ = ReceivedCall.objects.get_or_create(
+        run=run,
+        path=request.path,
+        body_hash=hashlib.sha256(request.body).hexdigest(),
+        defaults={
+            "body": body,
+            "headers": {name: value for name, value in request.headers.items() if name not in NOT_KEPT},
+        },
+    )
+    return call
+
+
+@contextmanager
+def answering(call: ReceivedCall) -> Iterator[None]:
+    """Note with the call how the block refuses it. A defect leaves it unanswered: the sender tries again."""
+    try:
+        yield
+    except APIException as error:
+        call.note_answer(status_of(error))
+        raise
+
+
+def act_on(call: ReceivedCall, *, data: dict[str, Any], handler: Handler) -> None:
+    """Let `handler` act, once however often and at how many places at once the call arrives.
 
     Raises RunOver when the run is over or expired: a secret that is worthless is no signature.
     """
-    call, _ = ReceivedCall.objects.get_or_create(run=run, body_hash=_hash(raw), defaults={"body": body})
     with transaction.atomic():
-        tenant = Tenant.everything.select_for_update(of=("self",), no_key=True).get(id=run.tenant_id)
-        call.refresh_from_db()
-        if call.answered_on is not None:
+        tenant = Tenant.everything.select_for_update(of=("self",), no_key=True).get(id=call.run.tenant_id)
+        call.refresh_from_db(fields=["answer"])
+        if is_settled(call):
             return
-        run.refresh_from_db()
+        run = ProvisioningRun.objects.get(id=call.run_id)
         if not run.is_live or tenant.deleted:
             raise RunOver
         run.tenant = tenant
         handler(run=run, data=data, actor=settings.SYSTEM_USER_ID)
-        call.answered_on = timezone.now()
-        call.save(update_fields=["answered_on"])
+        call.answer, call.answered_on = 204, timezone.now()
+        call.save(update_fields=["answer", "answered_on"])
 
 
-def _hash(raw: bytes) -> str:
-    return hashlib.sha256(raw).hexdigest()
+def is_settled(call: ReceivedCall) -> bool:
+    """Whether the call was acted on before."""
+    return call.answer is not None and call.answer < 300

@@ -57,7 +57,7 @@ class UsersTenantSerializer(Serializer):
     name = Text(max_length=100)
     key = Text(max_length=10)
     identity_provider = Text(max_length=100)
-    contacts = serializers.ListField(child=UserContactSerializer())
+    contacts = serializers.ListField(child=UserContactSerializer(), max_length=1000)
 
 
 class UsersPlanSerializer(Serializer):

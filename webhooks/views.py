@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.exceptions import ErrorDetail, ValidationError
@@ -10,11 +11,12 @@ from rest_framework.response import Response
 from config.api import ApiView
 from config.parsing import unstorable_path
 from config.throttling import WebhookLimit
-from identity import providers
+from provisioning.identity_setup import set_up_identity
+from provisioning.models import ProvisioningRun
 from webhooks import handlers
-from webhooks.receiving import is_repeated, receive
+from webhooks.receiving import act_on, answering, is_settled, stored
 from webhooks.serializers import AuthIdSerializer, CallbackSerializer, UsersCallSerializer
-from webhooks.signatures import must_be_live, run_behind_users_call, run_behind_webhook
+from webhooks.signatures import BadSignature, must_be_live, run_behind_users_call, run_behind_webhook
 
 
 class SignedView(ApiView):
@@ -23,10 +25,14 @@ class SignedView(ApiView):
     public_actions = frozenset({"post"})
     throttles: ClassVar = {"post": WebhookLimit}
 
-    def checked(self, serializer_class, body: dict):
-        """`body` after its schema. Raises ValidationError (422)."""
+    def storable(self, body: dict) -> dict:
+        """`body`, unless no database could hold it. Raises ValidationError (422)."""
         if unstorable_path(body) is not None:
             raise ValidationError("A text holds a NUL or a lone surrogate.", code="unstorable")
+        return body
+
+    def checked(self, serializer_class, body: dict):
+        """`body` after its schema. Raises ValidationError (422)."""
         serializer = serializer_class(data=body)
         serializer.is_valid(raise_exception=True)
         return serializer.validated_data
@@ -44,14 +50,15 @@ class WebhookView(SignedView):
     def post(self, request):
         """Signed with the run's secret and context. The same report again is answered 204 and changes nothing."""
         run, body = run_behind_webhook(request._request)
-        raw = request._request.body
-        if not is_repeated(run, raw):
-            must_be_live(run)
-            report = self.checked(CallbackSerializer, body)
-            handler = handlers.active().get(report["type"])
-            if handler is None:
-                raise ValidationError({"type": ErrorDetail("There is no such type.", code="enum")})
-            receive(run=run, raw=raw, body=body, data=report["data"], handler=handler)
+        call = stored(run=run, request=request._request, body=self.storable(body))
+        if not is_settled(call):
+            with answering(call):
+                must_be_live(run)
+                report = self.checked(CallbackSerializer, body)
+                handler = handlers.active().get(report["type"])
+                if handler is None:
+                    raise ValidationError({"type": ErrorDetail("There is no such type.", code="enum")})
+                act_on(call, data=report["data"], handler=handler)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -65,10 +72,21 @@ class UsersView(SignedView):
         auth=[{"signature": [], "timestamp": []}],
     )
     def post(self, request):
-        """Signed with the run's secret. Possible while the run is open."""
+        """Signed with the run's secret; possible while the run is open. Everything is read from the service's own data:
+        the body's copy is checked to agree (400). The same call again answers the same authId; what failed goes on from
+        where it was."""
         run, body = run_behind_users_call(request._request)
-        must_be_live(run)
-        call = self.checked(UsersCallSerializer, body)
-        provider = providers.get(call["tenant"]["identity_provider"])
-        auth_id = provider.set_up(tenant=run.tenant, tier=run.tier)
+        call = stored(run=run, request=request._request, body=self.storable(body))
+        with answering(call):
+            must_be_live(run)
+            if run.kind != ProvisioningRun.Kind.PROVISION:
+                raise BadSignature("The secret was given for something else.")
+            told = self.checked(UsersCallSerializer, body)
+            auth_id = set_up_identity(
+                tenant_id=run.tenant_id,
+                provider=told["tenant"]["identity_provider"],
+                told=told,
+                actor=settings.SYSTEM_USER_ID,
+            )
+        call.note_answer(200)
         return Response({"authId": auth_id})

@@ -3,14 +3,14 @@
 import json
 from datetime import UTC, datetime
 
-import requests
+import urllib3
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from standardwebhooks import Webhook
 
 from provisioning.connectors.base import Connector, PublishError
 
-TIMEOUT = (5, 15)  # seconds to connect, to answer
+TIMEOUT = urllib3.Timeout(connect=5, read=15)  # seconds
 PERMANENT = frozenset({400, 410, 413, 415, 422})
 
 
@@ -19,6 +19,8 @@ class HttpConnector(Connector):
         if settings.EVENT_HTTP_URL is None:
             raise ImproperlyConfigured("EVENT_HTTP_URL is required when EVENT_CONNECTOR names http.")
         self.url: str = settings.EVENT_HTTP_URL
+        # Keeps connections open, and is safe to share between threads, which a session of requests is not.
+        self.pool = urllib3.PoolManager(maxsize=settings.RELAY_CONCURRENCY, timeout=TIMEOUT, retries=False)
         try:
             self.signer = Webhook(settings.EVENT_HTTP_SECRET)
         except (ValueError, RuntimeError) as error:
@@ -34,9 +36,8 @@ class HttpConnector(Connector):
             "webhook-signature": self.signer.sign(message["id"], now, body),
         }
         try:
-            answer = requests.post(self.url, body.encode(), headers=headers, timeout=TIMEOUT, allow_redirects=False)
-        except requests.RequestException as error:
+            answer = self.pool.request("POST", self.url, body=body.encode(), headers=headers, redirect=False)
+        except urllib3.exceptions.HTTPError as error:
             raise PublishError(f"The receiver cannot be reached: {type(error).__name__}.") from error
-        if not 200 <= answer.status_code < 300:
-            permanent = answer.status_code in PERMANENT
-            raise PublishError(f"The receiver answered {answer.status_code}.", permanent=permanent)
+        if not 200 <= answer.status < 300:
+            raise PublishError(f"The receiver answered {answer.status}.", permanent=answer.status in PERMANENT)

@@ -26,7 +26,7 @@ class LocalConnector(Connector):
 
     def publish(self, message):
         try:
-            provision(message, identity_providers=list(settings.IDENTITY_PROVIDERS))
+            provision(message, identity_provider=settings.IDENTITY_PROVIDER)
         except requests.HTTPError as error:
             status = error.response.status_code
             permanent = 400 <= status < 500 and status != 429
@@ -35,19 +35,15 @@ class LocalConnector(Connector):
             raise PublishError(f"The service cannot be reached: {type(error).__name__}.") from error
 
 
-def provision(event: dict[str, Any], *, identity_providers: list[str]) -> None:
+def provision(event: dict[str, Any], *, identity_provider: str) -> None:
     """Build or take down one tenant's resources, set up its identity provider, and call back."""
     tenant, secret, context = event["tenant"], event["secret"], event["context"]
     building = event["type"] == "TENANT_PROVISIONING"
     time.sleep(settings.DEMO_BUILD_SECONDS)  # here a real one runs its pipeline
-    if building:
-        for provider in identity_providers[:1]:
-            tier = event["subscription"]["plan"]["tier"]
-            post(
-                event["usersUrl"],
-                {"tenant": {**_named(tenant), "identityProvider": provider}, "plan": {"tier": tier}},
-                secret=secret,
-            )
+    if building and identity_provider:
+        tier = event["subscription"]["plan"]["tier"]
+        users = {"tenant": {**_named(tenant), "identityProvider": identity_provider}, "plan": {"tier": tier}}
+        post(event["usersUrl"], users, secret=secret)
     result = {
         "initiatorId": tenant["id"],
         "type": 0 if building else 1,

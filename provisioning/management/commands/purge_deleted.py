@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
 
-from provisioning.offboarding import purge_deleted
+from provisioning.offboarding import deleted_longer_than, erase
 
 
 class Command(BaseCommand):
@@ -17,7 +18,9 @@ class Command(BaseCommand):
     def handle(self, *, older_than, dry_run, **options):
         if older_than < 0:
             raise CommandError("--older-than is a number of days.")
-        erased = purge_deleted(older_than=timedelta(days=older_than), dry_run=dry_run)
-        for tenant_id in erased:
+        due = deleted_longer_than(timedelta(days=older_than))
+        for tenant_id in tqdm(due, unit="tenant", disable=None):
+            if not dry_run:
+                erase(tenant_id)
             self.stdout.write(str(tenant_id))
-        self.stdout.write(f"{len(erased)} tenants {'would be' if dry_run else 'were'} erased.")
+        self.stdout.write(f"{len(due)} tenants {'would be' if dry_run else 'were'} erased.")

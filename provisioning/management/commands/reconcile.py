@@ -2,6 +2,7 @@
 
 from django.core.management.base import BaseCommand
 from django.utils import timezone
+from tqdm import tqdm
 
 from identity.models import IdempotentRequest
 from leads.models import LeadKey
@@ -31,7 +32,7 @@ class Command(BaseCommand):
              "yours to do: replay_events --dead"),
         ]  # fmt: skip
         if not dry_run:
-            overdue = fail_overdue_runs()
+            overdue = list(tqdm(fail_overdue_runs(), total=len(overdue), unit="run", disable=None))
             begin_after_grace()
             keys.delete()
             IdempotentRequest.prune()

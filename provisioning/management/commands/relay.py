@@ -3,9 +3,10 @@
 import signal
 import threading
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from provisioning import relay
+from provisioning import metrics, relay
 
 
 class Command(BaseCommand):
@@ -18,6 +19,8 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        if settings.RELAY_METRICS_PORT:
+            metrics.serve(settings.RELAY_METRICS_PORT)
         self.stdout.write("relay: started")
         attempts = relay.run(stop, once=once)
         self.stdout.write(f"relay: stopped after {attempts} attempts")
