@@ -80,7 +80,8 @@ class StrictFields:
             if name in self.fields and self.fields[name].read_only:
                 if stored is None:
                     stored = {} if self.instance is None else self.to_representation(self.instance)
-                if name not in stored or str(stored[name]) != str(data[name]):
+                same = name in stored and (stored[name] == data[name] or str(stored[name]) == str(data[name]))
+                if not same:
                     errors[name] = serializers.ErrorDetail("This field cannot be written.", code="readOnly")
         try:
             values = super().to_internal_value(data)  # type: ignore[misc]
