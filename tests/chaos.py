@@ -24,8 +24,6 @@ from tests.receiver import SECRET, Receiver, receiving
 from tests.servers import free_port
 from tests.world import ROOT, wait_until
 
-PLAN = {"id": "subscription-1", "plan": {"tier": "BASIC"}}
-
 
 # --- Processes on the database of the caller -------------------------------------------------------------------------
 
@@ -179,8 +177,8 @@ def relays(*, events: int, count: int = 4, kill_every: float | None = None, pati
 class Customer:
     """Somebody who signs up and does not give up: repeats what was not answered, with its Idempotency-Key."""
 
-    def __init__(self, number: int, url: str, mails: Path, patience: float):
-        self.number, self.url, self.mails = number, url, mails
+    def __init__(self, number: int, url: str, *, plan: str, mails: Path, patience: float):
+        self.number, self.url, self.plan, self.mails = number, url, plan, mails
         self.email = f"ada@c{number}.example"
         self.deadline = time.monotonic() + patience
 
@@ -228,7 +226,7 @@ class Customer:
         created = self.call(f"/leads/{lead_id}/tenants", body, token)
         assert created.status_code == 200, created.text
         tenant_id = created.json()["id"]
-        provisioned = self.call(f"/tenants/{tenant_id}/provision", PLAN, token)
+        provisioned = self.call(f"/tenants/{tenant_id}/provision", {"planId": self.plan}, token)
         assert provisioned.status_code == 204, provisioned.text
         return tenant_id
 
@@ -240,6 +238,7 @@ def sign_ups(*, flows: int, kill_every: float, folder: Path, patience: float) ->
     from leads.models import Lead
     from provisioning.models import Delivery, Event
     from tenants.models import Tenant, TenantStatus
+    from tests.make import make_plan
 
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -270,7 +269,10 @@ def sign_ups(*, flows: int, kill_every: float, folder: Path, patience: float) ->
         killer = threading.Thread(target=kill_at_random)
         killer.start()
         try:
-            customers = [Customer(number, url, folder / "mail", patience) for number in range(flows)]
+            plan = str(make_plan().id)
+            customers = [
+                Customer(number, url, plan=plan, mails=folder / "mail", patience=patience) for number in range(flows)
+            ]
             with ThreadPoolExecutor(16) as pool:
                 ids = list(pool.map(Customer.become_a_tenant, customers))
         finally:
