@@ -15,6 +15,7 @@ import platform
 import random
 import subprocess
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 os.environ["TENANTRY_DURABLE"] = "yes"
 from tests import servers
@@ -65,7 +67,7 @@ def loop_seconds() -> float:
 
 
 class Sink:
-    """Where events and mails go: answers HTTP with 204 and SMTP with 250, and keeps the secrets of provisioning runs."""
+    """Where events and mails go: answers 204 or 250, and keeps the secrets of provisioning runs."""
 
     def __init__(self):
         self.secrets: dict[str, tuple[str, str]] = {}
@@ -97,8 +99,6 @@ class Sink:
 
     @contextmanager
     def listening(self, http: int, smtp: int) -> Iterator[None]:
-        import threading
-
         loop = asyncio.new_event_loop()
         loop.run_until_complete(asyncio.start_server(self.http, "127.0.0.1", http, limit=2**20))
         loop.run_until_complete(asyncio.start_server(self.smtp, "127.0.0.1", smtp, limit=2**20))
@@ -216,8 +216,7 @@ class Operations:
             await self.ask(connection, raw)
 
         drive(self.url, collect, self.seconds * 2)
-        share = drive(self.url, work, min(self.seconds, len(leads) / 1000))
-        return share
+        return drive(self.url, work, min(self.seconds, len(leads) / 1000))
 
     def c(self) -> Measured:
         async def work(connection: Connection) -> None:
@@ -259,8 +258,6 @@ class Operations:
     def fdeep(self) -> Measured:
         async def work(connection: Connection) -> None:
             query = {"limit": 20, "skip": random.randrange(99_900), "order": "createdOn DESC", "include": ["contacts"]}
-            from urllib.parse import quote
-
             await self.ask(connection, request("GET", f"/tenants?filter={quote(json.dumps(query))}", **self.bearer))
 
         return drive(self.url, work, self.seconds)

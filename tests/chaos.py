@@ -24,7 +24,6 @@ from tests.receiver import SECRET, Receiver, receiving
 from tests.servers import free_port
 from tests.world import ROOT, wait_until
 
-
 # --- Processes on the database of the caller -------------------------------------------------------------------------
 
 

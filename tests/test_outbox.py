@@ -195,7 +195,7 @@ class TestAMessage:
     def test_leaves_for_every_step_in_order_with_an_id_of_its_own(self, travel):
         published = travel()
         assert [message["type"] for message in published] == JOURNEY
-        stored = {str(event.event_id): event for event in Event.objects.all()}
+        stored = {str(event.event_id): event for event in Event.objects.order_by("id")}
         assert [message["id"] for message in published] == list(stored)
         for message in published:
             assert message["time"].endswith("Z")
