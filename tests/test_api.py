@@ -1,10 +1,14 @@
 """The operations on the models, who may use them, and the tokens of staff."""
 
+import time
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 
-from identity.permissions import ALL_CODES
+from identity.permissions import ALL_CODES, VIEW_TENANT
+from identity.tokens import mint
 from tenants.models import Contact, Tenant
 from tests.conftest import STAFF_ID, Caller, assert_error, caller_with  # noqa: F401
 from tests.make import (
@@ -267,3 +271,10 @@ class TestALeadsToken:
         assert_error(caller.get("/invoices"), 403)
         assert_error(caller.post(f"/tenants/{mine.id}/suspend"), 403)
         assert Contact.objects.count() == 2
+
+
+def test_a_token_that_was_good_a_moment_ago_is_refused_once_it_has_expired():
+    caller = Caller(mint(subject="service", permissions=[VIEW_TENANT], lifetime=timedelta(seconds=1)))
+    assert caller.get("/tenants").status_code == 200
+    time.sleep(1.1)
+    assert_error(caller.get("/tenants"), 401)
