@@ -52,7 +52,9 @@ def restore(*, tenant_id: uuid.UUID, actor: uuid.UUID | None) -> None:
 def begin_after_grace() -> int:
     """Publish the deprovisionings whose grace period is over; how many."""
     waiting = ProvisioningRun.objects.open().filter(
-        ~Exists(Event.objects.filter(run=OuterRef("pk"))), begins_at__lte=timezone.now()
+        ~Exists(Event.objects.filter(run=OuterRef("pk"))),
+        kind=ProvisioningRun.Kind.DEPROVISION,
+        begins_at__lte=timezone.now(),
     )
     begun = 0
     for tenant_id in list(waiting.values_list("tenant_id", flat=True)):

@@ -13,6 +13,7 @@ from django.utils import timezone
 from billing.models import Invoice
 from billing.settlement import record_credit, record_payment
 from leads.models import Lead, LeadKey
+from provisioning import relay
 from provisioning.models import Delivery, Event, ProvisioningRun
 from provisioning.offboarding import begin_after_grace
 from tenants.models import Contact, Tenant, TenantStatus
@@ -73,6 +74,14 @@ class TestTheGracePeriod:
         assert_error(staff.post(f"/tenants/{tenant.id}/restore"), 409, code="not_restorable")
         assert call_back(tenant.runs.get()).status_code == 204
         assert Tenant.everything.get().deleted
+
+
+def test_the_examples_stay_in_every_status_although_the_relay_looks_after_them(relayed):
+    call_command("seed", verbosity=0)
+    relay.maintain()
+    relayed()
+    assert set(Tenant.objects.values_list("status", flat=True)) == set(TenantStatus.values)
+    assert not Event.objects.filter(type="TENANT_DEPROVISIONING").exists()
 
 
 def test_without_a_grace_period_there_is_nothing_to_restore(staff, tenant):

@@ -130,7 +130,7 @@ class Command(BaseCommand):
         )
 
     def run(self, tenant, status, chance, now) -> None:
-        """The run behind the status; an open one stays so for a year."""
+        """The run behind the status; an open one stays so for a year, a deprovisioning in its grace period."""
         if status == TenantStatus.PENDINGPROVISION:
             return
         tier = chance.choice(("BASIC", "STANDARD", "PREMIUM"))
@@ -155,6 +155,7 @@ class Command(BaseCommand):
             subscription={"id": f"seed-{tenant.key}", "plan": {"tier": tier}},
             former_status=TenantStatus.PENDINGPROVISION if kind == 0 else TenantStatus.ACTIVE,
             secret=uuid.uuid4().hex * 2,
-            expires_at=now + timedelta(days=365),
+            begins_at=now + timedelta(days=365) if kind == ProvisioningRun.Kind.DEPROVISION else now,
+            expires_at=now + timedelta(days=730),
             finished_on=None if state == ProvisioningRun.State.OPEN else now,
         )
