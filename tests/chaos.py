@@ -198,8 +198,12 @@ class Customer:
     def links(self) -> list[tuple[str, str]]:
         """(lead id, key) of every mail to this customer, the newest first."""
         found = []
-        for name in sorted(glob.glob(f"{self.mails}/*"), key=os.path.getmtime, reverse=True):
-            mail = message_from_bytes(Path(name).read_bytes().rstrip(b"-\n"), policy=policy.default)
+        for name in sorted(glob.glob(f"{self.mails}/*.eml"), reverse=True):  # a name begins with the time
+            try:
+                raw = Path(name).read_bytes()
+            except FileNotFoundError:  # the mailbox keeps the newest alone
+                continue
+            mail = message_from_bytes(raw, policy=policy.default)
             if mail["to"] == self.email:
                 found += re.findall(r"/([0-9a-f-]{36})\?code=(\w+)", mail.get_body(("plain",)).get_content())
         return found
