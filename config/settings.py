@@ -82,6 +82,8 @@ INSTALLED_APPS = [
     "billing",
     "provisioning",
     "webhooks",
+    "unfold",  # before the admin, whose site it replaces
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -108,6 +110,10 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.middleware.AdminMiddleware",
+]
+ADMIN_MIDDLEWARE = [
+    "django.middleware.locale.LocaleMiddleware",
 ]
 
 TEMPLATES = [
@@ -131,7 +137,7 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 
-LANGUAGE_CODE = "en"  # of the API, the admin and whom we know no language of; pages and mails are in LANGUAGES
+LANGUAGE_CODE = "en"  # of the API and whom we know no language of; pages, mails and the admin are in LANGUAGES
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
@@ -445,6 +451,23 @@ APP_COLOR = env.color("APP_COLOR", "#0f766e")
 APP_LOGO_URL, APP_LOGO_DARK_URL = env.url("APP_LOGO_URL"), env.url("APP_LOGO_DARK_URL")
 TERMS_URL, PRIVACY_URL = env.url("TERMS_URL"), env.url("PRIVACY_URL")
 SUPPORT_EMAIL = env.text("SUPPORT_EMAIL")
+
+# --- The back-office -------------------------------------------------------------------------------------------------
+
+LOGIN_REDIRECT_URL = "/admin/"
+UNFOLD = {
+    "SITE_TITLE": "config.backoffice.title",
+    "SITE_HEADER": "config.backoffice.title",
+    "SITE_LOGO": "config.backoffice.logo",
+    "SITE_SYMBOL": "hub",
+    "SITE_FAVICONS": [{"rel": "icon", "href": "data:,"}],
+    "STYLES": ["config.backoffice.colors", "config.backoffice.stylesheet"],
+    "GLOBAL_CALLBACK": "config.backoffice.context",
+    "SIDEBAR": {"show_search": True, "navigation": "config.backoffice.navigation"},
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": True,
+}
 
 # --- Security --------------------------------------------------------------------------------------------------------
 

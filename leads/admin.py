@@ -1,15 +1,16 @@
 from django.contrib import admin
+from unfold.contrib.filters.admin import RangeDateFilter
 
-from config.admin import AuditedAdmin
+from config.admin import AuditedAdmin, BackOfficeAdmin, LookedAt
 from leads.models import Address, Lead, LeadKey
 
 
 @admin.register(Lead)
 class LeadAdmin(AuditedAdmin):
     list_display = ("email", "first_name", "last_name", "company_name", "is_validated", "created_on")
-    list_filter = ("is_validated", "deleted")
+    list_filter = ("is_validated", ("created_on", RangeDateFilter))
     search_fields = ("email", "first_name", "last_name", "company_name")
-    raw_id_fields = ("address",)
+    autocomplete_fields = ("address",)
     readonly_fields = ("is_validated",)
 
 
@@ -20,13 +21,7 @@ class AddressAdmin(AuditedAdmin):
 
 
 @admin.register(LeadKey)
-class LeadKeyAdmin(admin.ModelAdmin):
+class LeadKeyAdmin(LookedAt, BackOfficeAdmin):
     list_display = ("lead_id", "created_on", "expires_at", "used_at")
     raw_id_fields = ("lead",)
-    show_full_result_count = False
-
-    def has_add_permission(self, request):
-        return False
-
-    def has_change_permission(self, request, obj=None):
-        return False
+    ordering = ("-expires_at",)
