@@ -1,8 +1,14 @@
+from decimal import Decimal
+
+from django import forms
 from django.contrib import admin
+from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 
+from billing import invoicing, settlement
+from billing.documents import file_of
 from billing.models import (
     BillingCustomer,
     CreditNote,
@@ -14,8 +20,11 @@ from billing.models import (
     Subscription,
     SubscriptionStatus,
 )
-from billing.money import shown
+from billing.money import is_payable, rounded, shown
 from config.admin import AuditedAdmin, BackOfficeAdmin, LookedAt, PartInline
+from config.fields import one_line
+from identity import permissions as codes
+from identity.operations import OperatingAdmin, OperationForm, operation
 
 INVOICE_COLOURS = {
     InvoiceStatus.PENDING: "info",
@@ -86,6 +95,39 @@ class OverdueFilter(admin.SimpleListFilter):
         return queryset.overdue() if self.value() else queryset
 
 
+class PaymentForm(OperationForm):
+    amount = forms.DecimalField(label=_("Amount"), max_digits=14, decimal_places=3)
+    date = forms.DateTimeField(label=_("Date"), required=False, help_text=_("Now, where it is left empty."))
+    method = forms.CharField(label=_("Method"), required=False, max_length=50, validators=[one_line])
+    reference = forms.CharField(label=_("Reference"), required=False, max_length=200, validators=[one_line])
+
+    def __init__(self, *args, obj, **kwargs):
+        super().__init__(*args, obj=obj, **kwargs)
+        self.fields["amount"].initial = rounded(obj.open_amount, obj.currency_code)
+
+    def clean_amount(self) -> Decimal:
+        return payable(self.cleaned_data["amount"], self.obj)
+
+
+class CreditForm(OperationForm):
+    amount = forms.DecimalField(
+        label=_("Amount with tax"), required=False, max_digits=14, decimal_places=3,
+        help_text=_("All that is left of the invoice, where it is left empty."),
+    )  # fmt: skip
+    reason = forms.CharField(label=_("Reason"), required=False, max_length=500, validators=[one_line])
+
+    def clean_amount(self) -> Decimal | None:
+        amount = self.cleaned_data["amount"]
+        return None if amount is None else payable(amount, self.obj)
+
+
+def payable(amount: Decimal, invoice: Invoice) -> Decimal:
+    """An amount that can be paid in the invoice's currency. Raises ValidationError."""
+    if not amount or not is_payable(amount, invoice.currency_code):
+        raise forms.ValidationError(_("This cannot be paid in %s.") % invoice.currency_code)
+    return amount
+
+
 class PaymentInline(PartInline):
     model = Payment
     fields = ("amount", "date", "method", "reference", "gateway")
@@ -97,13 +139,49 @@ class CreditNoteInline(PartInline):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(ReadOnlyAdmin):
+class InvoiceAdmin(OperatingAdmin, ReadOnlyAdmin):
     list_display = ("__str__", "tenant", "total", "open_shown", "issued_on", "due_date", "status_badge")
     list_filter = ("status", OverdueFilter, ("issued_on", RangeDateFilter))
     list_select_related = ("tenant",)
     search_fields = ("=number", "tenant__name", "tenant__key")
     exclude = ("lines", "taxes", "seller", "buyer", "invoice_file")
     inlines = (PaymentInline, CreditNoteInline)
+    actions_detail = ("issue", "record_payment", "credit", "download")
+
+    @operation(
+        _("Issue"), codes=(codes.UPDATE_INVOICE,), icon="verified", when=lambda invoice: not invoice.is_issued,
+        asks=_("The invoice gets its number and is mailed. It does not change any more then."),
+    )  # fmt: skip
+    def issue(self, request, invoice):
+        invoicing.change(invoice.id, values={}, lines=None, status=InvoiceStatus.PENDING, actor=request.user.pk)
+        return _("The invoice is issued.")
+
+    @operation(
+        _("Record payment"), codes=(codes.CREATE_PAYMENT, codes.UPDATE_INVOICE), icon="payments", form=PaymentForm,
+        when=lambda invoice: invoice.is_issued, asks=_("In part, in full, or with a minus what was paid back."),
+    )  # fmt: skip
+    def record_payment(self, request, invoice, **values):
+        settlement.record_payment(invoice.id, **values, actor=request.user.pk)
+        return _("The payment is recorded.")
+
+    @operation(
+        _("Cancel by credit note"), codes=(codes.DELETE_BILL, codes.UPDATE_INVOICE), icon="undo", destroys=True,
+        form=CreditForm, when=lambda invoice: invoice.is_issued and invoice.credited_amount < invoice.amount,
+        asks=_("A credit note takes the invoice back, and is mailed. This cannot be undone."),
+    )  # fmt: skip
+    def credit(self, request, invoice, **values):
+        note = settlement.record_credit(invoice.id, **values, actor=request.user.pk)
+        return _("Credit note %s is issued.") % note.number
+
+    @operation(
+        _("Download PDF"), codes=(codes.VIEW_INVOICE, codes.CREATE_INVOICE), icon="download", calls_out=True,
+        when=lambda invoice: invoice.is_issued,
+    )  # fmt: skip
+    def download(self, request, invoice):
+        headers = {
+            "Content-Disposition": f'attachment; filename="{invoice.number}.pdf"', "Cache-Control": "private, no-store"
+        }  # fmt: skip
+        return HttpResponse(file_of(invoice), content_type="application/pdf", headers=headers)
 
     @display(description=_("total"), ordering="amount")
     def total(self, invoice):

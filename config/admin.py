@@ -2,26 +2,54 @@
 
 import json
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.contrib.contenttypes.models import ContentType
 from django.db import IntegrityError, transaction
+from django.http import HttpResponseRedirect
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.paginator import InfinitePaginator
 
+from config import audit
 from config.errors import violated_constraint
 from config.serializers import AUDIT_FIELDS
 
 
 class BackOfficeAdmin(ModelAdmin):
-    """Counts nothing but what a filter left, and never the whole table."""
+    """Counts nothing but what a filter left, and never the whole table. What is saved here is in the audit log."""
 
     show_full_result_count = False
     list_per_page = 50
     list_filter_submit = True
     warn_unsaved_form = True
+
+    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        if request.method == "POST" and object_id is not None:
+            request.before = audit.snapshot(self.get_object(request, unquote(object_id)))
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def log_addition(self, request, obj, message):
+        audit.record(request, obj, what="add", before={}, after=audit.snapshot(obj))
+
+    def log_change(self, request, obj, message):
+        before = getattr(request, "before", {})
+        audit.record(request, obj, what="change", before=before, after=audit.snapshot(obj))
+
+    def log_deletions(self, request, queryset):
+        for obj in queryset:
+            audit.record(request, obj, what="delete", before=audit.snapshot(obj), after={})
+
+    def history_view(self, request, object_id, extra_context=None):
+        """The audit log of the object."""
+        kind = ContentType.objects.get_for_model(self.model)
+        query = urlencode({"content_type": kind.pk, "object_pk": unquote(object_id)})
+        return HttpResponseRedirect(f"{reverse('admin:auditlog_logentry_changelist')}?{query}")
 
 
 class DeletedFilter(admin.SimpleListFilter):
@@ -99,12 +127,18 @@ class AuditedAdmin(BackOfficeAdmin):
     def delete_queryset(self, request, queryset):
         queryset.soft_delete(actor=request.user.pk)
 
+    def restorable(self, queryset):
+        return queryset.filter(deleted=True)
+
     @admin.action(description=_("Restore the selected"), permissions=["delete"])
     def restore_selected(self, request, queryset):
         """Bring deleted rows back, all or none: one whose place is taken meanwhile is named."""
+        chosen = [(each, audit.snapshot(each)) for each in self.restorable(queryset)]
         try:
             with transaction.atomic():
-                restored = queryset.restore(actor=request.user.pk)
+                restored = self.restorable(queryset).restore(actor=request.user.pk)
+                for each, before in chosen:
+                    audit.record(request, each, what="restore", before=before, after=audit.snapshot(each))
         except IntegrityError as error:
             constraint = violated_constraint(error)
             if constraint is None:

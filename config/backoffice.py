@@ -55,6 +55,7 @@ MENU = (
         (
             ("group", _("Users"), "identity.user"),
             ("admin_panel_settings", _("Roles"), "auth.group"),
+            ("history", _("Audit log"), "auditlog.logentry"),
         ),
     ),
 )

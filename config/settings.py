@@ -75,6 +75,7 @@ AUTH_USER_MODEL = "identity.User"
 
 INSTALLED_APPS = [
     "rest_framework_simplejwt.token_blacklist",  # before identity, which takes its pages out of the admin
+    "auditlog",  # likewise: identity has its page
     "config",
     "identity",
     "leads",

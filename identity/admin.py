@@ -1,15 +1,21 @@
+from auditlog.mixins import LogEntryAdminMixin
+from auditlog.models import LogEntry
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
+from django.http import Http404
+from django.utils.translation import gettext_lazy as _
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
+from unfold.contrib.filters.admin import RangeDateFilter
+from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from config.admin import BackOfficeAdmin
+from config.admin import BackOfficeAdmin, RecordAdmin
 from identity.models import User
 
 # Their pages show the tokens themselves.
 admin.site.unregister([BlacklistedToken, OutstandingToken])
-admin.site.unregister(Group)
+admin.site.unregister([Group, LogEntry])
 
 
 @admin.register(User)
@@ -22,3 +28,27 @@ class StaffAdmin(UserAdmin, BackOfficeAdmin):
 @admin.register(Group)
 class RoleAdmin(GroupAdmin, BackOfficeAdmin):
     pass
+
+
+@admin.register(LogEntry)
+class AuditLogAdmin(LogEntryAdminMixin, RecordAdmin):
+    """Who did what, with the difference it made."""
+
+    list_display = ("timestamp", "actor", "what", "content_type", "object_repr", "fields_changed")
+    list_select_related = ("actor", "content_type")
+    list_filter = (("timestamp", RangeDateFilter),)
+    search_fields = ("=object_pk", "=actor__username")
+    ordering = ("-timestamp", "-id")
+    fields = ("timestamp", "actor", "remote_addr", "what", "resource_url", "msg")
+    readonly_fields = fields
+
+    def history_view(self, request, object_id, extra_context=None):
+        raise Http404
+
+    @display(description=_("operation"))
+    def what(self, entry):
+        return (entry.additional_data or {}).get("operation", entry.get_action_display())
+
+    @display(description=_("changed"))
+    def fields_changed(self, entry):
+        return ", ".join(entry.changes_dict)

@@ -1,17 +1,34 @@
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateFilter
 
 from config.admin import AuditedAdmin, BackOfficeAdmin, LookedAt
+from identity import permissions as codes
+from identity.operations import OperatingAdmin, operation
 from leads.models import Address, Lead, LeadKey
+from leads.verification import request_link
 
 
 @admin.register(Lead)
-class LeadAdmin(AuditedAdmin):
+class LeadAdmin(OperatingAdmin, AuditedAdmin):
     list_display = ("email", "first_name", "last_name", "company_name", "is_validated", "created_on")
     list_filter = ("is_validated", ("created_on", RangeDateFilter))
     search_fields = ("email", "first_name", "last_name", "company_name")
     autocomplete_fields = ("address",)
     readonly_fields = ("is_validated",)
+    actions_detail = ("resend_mail",)
+
+    def has_add_permission(self, request, obj=None):
+        """A lead signs up by itself: nobody else can prove its address."""
+        return False
+
+    @operation(
+        _("Resend verification mail"), codes=(codes.UPDATE_LEAD,), icon="forward_to_inbox",
+        when=lambda lead: not lead.deleted, asks=_("A mail with a fresh link goes to the address of the lead."),
+    )  # fmt: skip
+    def resend_mail(self, request, lead):
+        request_link(lead_id=lead.id)
+        return _("A mail is on its way to %s.") % lead.email
 
 
 @admin.register(Address)

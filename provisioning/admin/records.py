@@ -1,16 +1,21 @@
 """Runs, identity set-ups, and the outbox: events and their deliveries."""
 
 from django.contrib import admin
+from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from config import audit
 from config.admin import KnownValuesFilter, PartInline, RecordAdmin, pretty
+from identity import permissions as codes
+from identity.operations import OperatingAdmin, may, operation
 from provisioning import connectors
 from provisioning.delivery import cancel, replay
 from provisioning.events import INTERNAL, ON_BUS
 from provisioning.mails import MAILS
 from provisioning.models import Delivery, Event, FailedAttempt, IdentitySetup, IdentityStep, ProvisioningRun
 
+MOST_AT_ONCE = 500
 RUN_COLOURS = {
     ProvisioningRun.State.OPEN: "warning",
     ProvisioningRun.State.SUCCEEDED: "success",
@@ -96,7 +101,7 @@ class FailedAttemptInline(PartInline):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(RecordAdmin):
+class DeliveryAdmin(OperatingAdmin, RecordAdmin):
     list_display = ("event_type", "destination", "state_badge", "attempts", "next_attempt_on", "last_error")
     list_filter = ("state", DestinationFilter)
     list_select_related = ("event",)
@@ -104,6 +109,7 @@ class DeliveryAdmin(RecordAdmin):
     exclude = ("lease",)
     ordering = ("-id",)
     actions = ("replay_selected", "cancel_selected")
+    actions_detail = ("replay", "cancel")
     inlines = (FailedAttemptInline,)
 
     @display(description=_("event"))
@@ -114,16 +120,43 @@ class DeliveryAdmin(RecordAdmin):
     def state_badge(self, delivery):
         return Delivery.State(delivery.state), delivery.get_state_display()
 
+    @operation(
+        _("Replay"), codes=(codes.PROVISION_TENANT,), icon="replay",
+        when=lambda delivery: delivery.state != Delivery.State.PENDING,
+        asks=_("It is delivered once more, under the same event id."),
+    )  # fmt: skip
+    def replay(self, request, delivery):
+        replay(Delivery.objects.filter(id=delivery.id))
+        return _("The delivery will be tried again.")
+
+    @operation(
+        _("Cancel delivery"), codes=(codes.PROVISION_TENANT,), icon="cancel", destroys=True,
+        when=lambda delivery: delivery.state in (Delivery.State.PENDING, Delivery.State.DEAD),
+        asks=_("It is not delivered any more, unless it is replayed."),
+    )  # fmt: skip
+    def cancel(self, request, delivery):
+        cancel(Delivery.objects.filter(id=delivery.id))
+        return _("The delivery is cancelled.")
+
     @admin.action(description=_("Replay the selected deliveries"), permissions=["operate"])
     def replay_selected(self, request, queryset):
-        self.message_user(request, _("%d deliveries will be tried again.") % replay(queryset))
+        self.message_user(request, _("%d deliveries will be tried again.") % self._recorded(request, queryset, replay))
 
     @admin.action(description=_("Cancel the selected deliveries"), permissions=["operate"])
     def cancel_selected(self, request, queryset):
-        self.message_user(request, _("%d deliveries were cancelled.") % cancel(queryset))
+        self.message_user(request, _("%d deliveries were cancelled.") % self._recorded(request, queryset, cancel))
+
+    def _recorded(self, request, queryset, act) -> int:
+        """`act` on the deliveries; each is in the audit log, up to MOST_AT_ONCE, and the first of more."""
+        chosen = [(each, audit.snapshot(each)) for each in queryset[:MOST_AT_ONCE]]
+        with transaction.atomic():
+            done = act(queryset)
+            for each, before in chosen:
+                audit.record(request, each, what=act.__name__, before=before, after=audit.snapshot(each))
+        return done
 
     def has_operate_permission(self, request, obj=None):
-        return request.user.has_perm("provisioning.change_delivery")
+        return may(request.user, codes.PROVISION_TENANT)
 
 
 class IdentityStepInline(PartInline):
