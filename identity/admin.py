@@ -23,6 +23,21 @@ class StaffAdmin(UserAdmin, BackOfficeAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "email", "is_staff", "is_superuser", "is_active", "last_login")
+
+    def get_readonly_fields(self, request, obj=None):
+        """Nobody gives more than they have: superusers alone make superusers, and give permissions beside roles."""
+        held = super().get_readonly_fields(request, obj)
+        return held if request.user.is_superuser else (*held, "is_superuser", "user_permissions")
+
+    def has_change_permission(self, request, obj=None):
+        return super().has_change_permission(request, obj) and self._may_touch(request, obj)
+
+    def has_delete_permission(self, request, obj=None):
+        return super().has_delete_permission(request, obj) and self._may_touch(request, obj)
+
+    def _may_touch(self, request, obj) -> bool:
+        return request.user.is_superuser or obj is None or not obj.is_superuser
 
 
 @admin.register(Group)

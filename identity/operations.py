@@ -75,7 +75,7 @@ def operation(
             if not when(obj):
                 self.message_user(request, _("%s: this is not possible now.") % label, messages.ERROR)
                 return HttpResponseRedirect(page)
-            asked = form(request.POST or None, obj=obj)
+            asked = form(request.POST if request.method == "POST" else None, obj=obj)
             if request.method == "POST" and asked.is_valid():
                 told = _perform(self, request, obj, asked.cleaned_data)
                 if isinstance(told, HttpResponse):
