@@ -4,7 +4,6 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 
 from billing import invoicing, settlement
@@ -21,7 +20,7 @@ from billing.models import (
     SubscriptionStatus,
 )
 from billing.money import is_payable, rounded, shown
-from config.admin import AuditedAdmin, BackOfficeAdmin, LookedAt, PartInline
+from config.admin import AuditedAdmin, BackOfficeAdmin, DaysFilter, LookedAt, PartInline
 from config.fields import one_line
 from identity import permissions as codes
 from identity.operations import OperatingAdmin, OperationForm, operation
@@ -141,7 +140,7 @@ class CreditNoteInline(PartInline):
 @admin.register(Invoice)
 class InvoiceAdmin(OperatingAdmin, ReadOnlyAdmin):
     list_display = ("__str__", "tenant", "total", "open_shown", "issued_on", "due_date", "status_badge")
-    list_filter = ("status", OverdueFilter, ("issued_on", RangeDateFilter))
+    list_filter = ("status", OverdueFilter, ("issued_on", DaysFilter))
     list_select_related = ("tenant",)
     search_fields = ("=number", "tenant__name", "tenant__key")
     exclude = ("lines", "taxes", "seller", "buyer", "invoice_file")
@@ -209,7 +208,7 @@ class CreditNoteAdmin(ReadOnlyAdmin):
 @admin.register(Payment)
 class PaymentAdmin(ReadOnlyAdmin):
     list_display = ("invoice", "amount", "date", "method", "reference", "gateway")
-    list_filter = (("date", RangeDateFilter),)
+    list_filter = (("date", DaysFilter),)
     list_select_related = ("invoice",)
     search_fields = ("=reference", "=invoice__number")
 

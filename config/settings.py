@@ -464,6 +464,7 @@ UNFOLD = {
     "SITE_FAVICONS": [{"rel": "icon", "href": "data:,"}],
     "STYLES": ["config.backoffice.colors", "config.backoffice.stylesheet"],
     "GLOBAL_CALLBACK": "config.backoffice.context",
+    "DASHBOARD_CALLBACK": "provisioning.dashboard.callback",
     "SIDEBAR": {"show_search": True, "navigation": "config.backoffice.navigation"},
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,

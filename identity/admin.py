@@ -6,11 +6,10 @@ from django.contrib.auth.models import Group
 from django.http import Http404
 from django.utils.translation import gettext_lazy as _
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
-from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from config.admin import BackOfficeAdmin, RecordAdmin
+from config.admin import BackOfficeAdmin, DaysFilter, RecordAdmin
 from identity.models import User
 
 # Their pages show the tokens themselves.
@@ -51,7 +50,7 @@ class AuditLogAdmin(LogEntryAdminMixin, RecordAdmin):
 
     list_display = ("timestamp", "actor", "what", "content_type", "object_repr", "fields_changed")
     list_select_related = ("actor", "content_type")
-    list_filter = (("timestamp", RangeDateFilter),)
+    list_filter = (("timestamp", DaysFilter),)
     search_fields = ("=object_pk", "=actor__username")
     ordering = ("-timestamp", "-id")
     fields = ("timestamp", "actor", "remote_addr", "what", "resource_url", "msg")

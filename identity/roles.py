@@ -1,7 +1,7 @@
 """The roles that staff are given: groups, each with the permissions behind codes of CONTRACT section 2.
 
-A group gives both at once, so the API and the back-office agree. A migration (0002_roles) makes them; what an installation
-changes in them later is its own.
+A group gives both at once, so the API and the back-office agree. A migration (0002_roles) makes them; what an
+installation changes in them later is its own.
 """
 
 from collections.abc import Iterable

@@ -1,8 +1,7 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import RangeDateFilter
 
-from config.admin import AuditedAdmin, BackOfficeAdmin, LookedAt
+from config.admin import AuditedAdmin, BackOfficeAdmin, DaysFilter, LookedAt
 from identity import permissions as codes
 from identity.operations import OperatingAdmin, operation
 from leads.models import Address, Lead, LeadKey
@@ -12,7 +11,7 @@ from leads.verification import request_link
 @admin.register(Lead)
 class LeadAdmin(OperatingAdmin, AuditedAdmin):
     list_display = ("email", "first_name", "last_name", "company_name", "is_validated", "created_on")
-    list_filter = ("is_validated", ("created_on", RangeDateFilter))
+    list_filter = ("is_validated", ("created_on", DaysFilter))
     search_fields = ("email", "first_name", "last_name", "company_name")
     autocomplete_fields = ("address",)
     readonly_fields = ("is_validated",)

@@ -4,11 +4,10 @@ from django.contrib import admin
 from django.http import HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 
 from config import audit
-from config.admin import AuditedAdmin, PartInline
+from config.admin import AuditedAdmin, DaysFilter, PartInline
 from identity import permissions as codes
 from identity.operations import OperatingAdmin, operation
 from tenants import lifecycle, onboarding
@@ -48,7 +47,7 @@ def in_status(*statuses: TenantStatus):
 @admin.register(Tenant)
 class TenantAdmin(OperatingAdmin, AuditedAdmin):
     list_display = ("name", "key", "status_badge", "created_on")
-    list_filter = ("status", ("created_on", RangeDateFilter))
+    list_filter = ("status", ("created_on", DaysFilter))
     search_fields = ("name", "key")
     autocomplete_fields = ("lead", "address")
     fields = ("name", "key", "status_badge", "domains", "lead", "address", "spoc_user_id")
