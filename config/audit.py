@@ -21,7 +21,7 @@ HIDDEN = "•••"
 
 def snapshot(obj: Model | None) -> Snapshot:
     """The row as the database has it now; empty where there is none."""
-    row = type(obj)._base_manager.filter(pk=obj.pk).first() if obj is not None else None
+    row = obj._meta.model._base_manager.filter(pk=obj.pk).first() if obj is not None else None
     if row is None:
         return {}
     return {field.name: get_field_value(row, field) for field in row._meta.concrete_fields}

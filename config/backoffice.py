@@ -97,6 +97,10 @@ def title(request: HttpRequest) -> str:
     return brand().name
 
 
+def two_factor_title(request: HttpRequest) -> str:
+    return str(_("Two-factor authentication"))
+
+
 def logo(request: HttpRequest) -> dict[str, Any] | None:
     """The logos of light and dark mode; None where the name stands instead."""
     shown = brand()

@@ -172,6 +172,12 @@ def permission_denied(request, exception=None):
     return _plain(403, "You may not do this.")
 
 
+def locked_out(request, response=None, credentials=None, *args, **kwargs):
+    """The answer of django-axes to who has failed to log in too often."""
+    told = {"title": _("Too many attempts"), "text": _("Too many logins have failed. Try again later.")}
+    return render(request, "backoffice/refused.html", told, status=429)
+
+
 def not_found(request, exception=None):
     return _plain(404, "There is nothing at this address.")
 

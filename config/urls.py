@@ -24,6 +24,7 @@ urlpatterns = [
     path("redoc", redoc, name="redoc"),
     path("brand.css", views.brand_css, name="brand-css"),
     path("admin/brand.css", backoffice.brand_css, name="backoffice-css"),
+    path("admin/", include("identity.staff_urls")),
     path("admin/", admin.site.urls),
     path("", include("identity.urls")),
     path("", include("leads.urls")),
