@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo serve seed test chaos bench-relay lint types format lock messages screenshots clean
+.PHONY: help run demo serve seed test bench bench-billing lint types format lock messages screenshots clean chaos bench-relay
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,8 +48,14 @@ test: $(VENV)/.installed-dev ## Run the tests (ARGS go to pytest)
 chaos: $(VENV)/.installed-dev ## Outages and SIGKILL at length: about half an hour
 	@$(PY) -m tests.chaos
 
+bench: $(VENV)/.installed-dev ## The reference's operations against the production set-up: a table, build/bench/
+	@$(PY) -m tests.bench $(ARGS)
+
 bench-relay: $(VENV)/.installed-dev ## How many events one relay delivers a second over HTTP
 	@$(PY) -m tests.bench_relay
+
+bench-billing: $(VENV)/.installed-dev ## Measure the invoicing runs on a PostgreSQL of their own
+	@PYTHONPATH=. $(PY) -m tests.bench_billing
 
 lint: $(VENV)/.installed-dev ## Style
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .

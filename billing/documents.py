@@ -6,8 +6,8 @@ import uuid
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.utils.module_loading import import_string
 
-from billing import pdf
 from billing.models import CreditNote, Invoice
 from tenants.models import Branding
 
@@ -18,7 +18,8 @@ def file_of(document: Invoice | CreditNote) -> bytes:
     Of two that make it at once the first to write its file's name wins, and both give out that file.
     """
     if document.invoice_file is None:
-        content = pdf.render(document, colour=_colour(document))
+        render = import_string("billing.pdf.render")  # reportlab, loaded by those who make a document
+        content = render(document, colour=_colour(document))
         name = default_storage.save(_name(document), ContentFile(content))
         rows = type(document).everything.filter(id=document.id)
         if rows.filter(invoice_file=None).update(invoice_file=name):

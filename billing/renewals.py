@@ -6,7 +6,7 @@ second invoice for a period, so a run that was killed is simply run again, and t
 
 import datetime
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
 from django.conf import settings
@@ -23,8 +23,8 @@ from billing.totals import Line
 
 CHUNK = 200
 MOVED = (
-    "plan", "price", "currency_code", "billing_cycle", "next_plan", "period_start", "period_end", "next_invoice_on",
-    "period_price", "credit", "modified_on",
+    "plan_id", "price", "currency_code", "billing_cycle", "next_plan_id", "period_start", "period_end",
+    "next_invoice_on", "period_price", "credit",
 )  # fmt: skip
 
 
@@ -76,12 +76,22 @@ def bill(subscriptions: Sequence[Subscription], *, actor: uuid.UUID | None) -> l
         invoice = next_invoice(subscription, actor)
         if invoice is not None:
             invoices.append(invoice)
-        subscription.modified_on = timezone.now()
-    Subscription.objects.bulk_update(subscriptions, MOVED)
+    _save(subscriptions)
     for subscription in changed:
         subscription_changed.send(Subscription, subscription=subscription, actor=actor)
     invoicing.issue(invoices, actor=actor)
     return invoices
+
+
+def _save(subscriptions: Iterable[Subscription]) -> None:
+    """Write what has moved. Most move alike, by the thousand, so those that do share a statement."""
+    alike: dict[tuple, list[uuid.UUID]] = {}
+    for subscription in subscriptions:
+        alike.setdefault(tuple(getattr(subscription, name) for name in MOVED), []).append(subscription.id)
+    for values, ids in alike.items():
+        Subscription.objects.filter(id__in=ids).update(
+            **dict(zip(MOVED, values, strict=True)), modified_on=timezone.now()
+        )
 
 
 def next_invoice(subscription: Subscription, actor: uuid.UUID | None) -> Invoice | None:

@@ -23,7 +23,11 @@ urlpatterns = [
         name="subscription-change-plan",
     ),
     path("invoices/download", InvoiceViewSet.as_view({"get": "download_by_query"}), name="invoice-download-by-query"),
-    path("invoices/download/<id:id>", InvoiceViewSet.as_view({"get": "download"}), name="invoice-download-alias"),
+    path(
+        "invoices/download/<id:id>",
+        InvoiceViewSet.as_view({"get": "download_by_path"}),
+        name="invoice-download-by-path",
+    ),
     *crud_routes("invoices", InvoiceViewSet),
     path("invoices/<id:id>/download", InvoiceViewSet.as_view({"get": "download"}), name="invoice-download"),
     path(

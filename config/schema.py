@@ -195,6 +195,8 @@ class Schema(AutoSchema):
         yield from getattr(self.view, "error_statuses", {}).get(self.action, ())
         if self.action in CONFLICTING or path == "/leads/{id}/tenants":
             yield 409
+        if path == "/manage/users":  # an identity provider that has the name, that refuses us, or that is away
+            yield from (409, 502, 503)
 
 
 _made: dict[type, type] = {}
@@ -289,6 +291,9 @@ SAMPLES: dict[str, Any] = {
 def add_examples(result: dict, generator, request, public) -> dict:
     """drf-spectacular hook: an example for every body, built from its schema."""
     components = result.get("components", {}).get("schemas", {})
+    for component in components.values():
+        for name, schema in component.get("properties", {}).items():
+            component["properties"][name] = _with_blank(schema)
     for operations in result["paths"].values():
         for operation in operations.values():
             contents = [operation["requestBody"]] if "requestBody" in operation else []
@@ -300,6 +305,13 @@ def add_examples(result: dict, generator, request, public) -> dict:
                 for media in content.get("content", {}).values():
                     media.setdefault("example", _example(media["schema"], components))
     return result
+
+
+def _with_blank(schema: dict) -> dict:
+    """Without the alternative for an empty text: `one_line` matches it too, and of `oneOf` only one may match."""
+    if len(schema.get("oneOf", ())) == 2 and schema["oneOf"][1] == {"type": "string", "maxLength": 0}:
+        return {**{key: value for key, value in schema.items() if key != "oneOf"}, **schema["oneOf"][0]}
+    return schema
 
 
 def _error_example(status: int) -> dict:

@@ -1,7 +1,8 @@
 """Who is calling: the principal that a bearer token describes. No query is made for it."""
 
+import time
 import uuid
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from rest_framework_simplejwt.authentication import JWTStatelessUserAuthentication
 from rest_framework_simplejwt.exceptions import InvalidToken
@@ -54,22 +55,31 @@ class JWTAuthentication(JWTStatelessUserAuthentication):
         token = bearer_token(request)
         if token is None:
             return None
-        try:
-            validated = self.get_validated_token(token.encode("utf-8", "surrogateescape"))
-        except RecursionError as error:  # a header of nothing but brackets; PyJWT parses it before the signature
-            raise InvalidToken("The token is malformed.") from error
-        return self.get_user(validated), validated
-
-    def get_user(self, validated_token):
-        """Raises InvalidToken for claims of the wrong type; an unreadable `leadId` must not become staff."""
-        permissions = validated_token.get("permissions", [])
-        if not isinstance(permissions, list) or not all(isinstance(code, str | int) for code in permissions):
-            raise InvalidToken("The token's permissions are malformed.")
-        if "leadId" in validated_token and _uuid_or_none(validated_token["leadId"]) is None:
-            raise InvalidToken("The token's leadId is malformed.")
-        if not isinstance(validated_token.get("id"), str | int):
-            raise InvalidToken("The token has no id.")
-        return super().get_user(validated_token)
+        principal = verified(token)
+        if principal.token["exp"] <= time.time():
+            raise InvalidToken("Token is expired")
+        return principal, principal.token
 
     def authenticate_header(self, request) -> str:
         return 'Bearer realm="api"'
+
+
+@lru_cache(maxsize=1024)
+def verified(raw: str) -> Principal:
+    """The bearer of a token whose signature and claims hold; a service sends the same one with every request.
+
+    It may have expired since it was first seen. Raises InvalidToken, also for claims of the wrong type: an unreadable
+    `leadId` must not become staff.
+    """
+    try:
+        token = JWTStatelessUserAuthentication().get_validated_token(raw.encode("utf-8", "surrogateescape"))
+    except RecursionError as error:  # a header of nothing but brackets; PyJWT parses it before the signature
+        raise InvalidToken("The token is malformed.") from error
+    permissions = token.get("permissions", [])
+    if not isinstance(permissions, list) or not all(isinstance(code, str | int) for code in permissions):
+        raise InvalidToken("The token's permissions are malformed.")
+    if "leadId" in token and _uuid_or_none(token["leadId"]) is None:
+        raise InvalidToken("The token's leadId is malformed.")
+    if not isinstance(token.get("id"), str | int):
+        raise InvalidToken("The token has no id.")
+    return Principal(token)

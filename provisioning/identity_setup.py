@@ -49,13 +49,14 @@ def set_up_identity(
     if told is not None:
         _must_agree(tenant, run, told)
     name = _provider_of(tenant, provider, actor)
+    setup = IdentitySetup.objects.filter(tenant=tenant, provider=name, tier=run.tier).first()
+    if setup is not None and setup.auth_id is not None:
+        return setup.auth_id
     chosen = providers.get(name)
     profile = profile_of(tenant, run, name)
     setup, _ = IdentitySetup.objects.get_or_create(
         tenant=tenant, provider=name, tier=run.tier, defaults={"created_by": actor}
     )
-    if setup.auth_id is not None:
-        return setup.auth_id
     with _claim(f"tenant {tenant.id}"):
         setup.refresh_from_db()  # somebody else may have just finished
         return setup.auth_id or _attempt(setup, chosen, profile, actor)

@@ -35,7 +35,7 @@ def invitation(event: Event) -> EmailMultiAlternatives | None:
     None for a tenant or a user that is gone, and for somebody who had an account before. Raises PublishError.
     """
     tenant = Tenant.objects.filter(id=event.subject).first()
-    contact = tenant and tenant.primary_contact
+    contact = tenant.primary_contact if tenant else None
     if tenant is None or contact is None:
         return None
     name, auth_id = event.payload["identityProvider"], event.payload["authId"]

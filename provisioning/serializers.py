@@ -55,7 +55,7 @@ class PlanChoiceSerializer(Serializer):
         return super().to_internal_value(data)
 
 
-class SubscriptionSerializer(Serializer):
+class RequestedSubscriptionSerializer(Serializer):
     id = Text(max_length=100)
     subscriber_id = Text(max_length=100, required=False, allow_null=True)
     start_date = serializers.DateTimeField(required=False, allow_null=True)

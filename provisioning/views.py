@@ -19,7 +19,7 @@ from identity.idempotency import IdempotentMixin
 from provisioning.offboarding import export, restore
 from provisioning.requests import provision_on_plan, request_deprovisioning, request_provisioning, rotate_secret
 from provisioning.schemas import event_schema
-from provisioning.serializers import PlanChoiceSerializer, SubscriptionSerializer, TimelineEntrySerializer
+from provisioning.serializers import PlanChoiceSerializer, RequestedSubscriptionSerializer, TimelineEntrySerializer
 from provisioning.timeline import subjects_of, timeline_of
 from tenants.serializers import TenantSerializer
 
@@ -58,7 +58,7 @@ class ProvisioningViewSet(IdempotentMixin, ApiViewSet):
         summary="Provision, or retry after a failure",
         request=PolymorphicProxySerializer(
             component_name="ProvisionRequest",
-            serializers=[PlanChoiceSerializer, SubscriptionSerializer],
+            serializers=[PlanChoiceSerializer, RequestedSubscriptionSerializer],
             resource_type_field_name=None,
         ),
         responses={204: None},
@@ -79,7 +79,7 @@ class ProvisioningViewSet(IdempotentMixin, ApiViewSet):
             if unpaid is not None:  # answered, not raised: what was issued stays
                 return _payment_required(unpaid)
         else:
-            subscription = dict(SubscriptionSerializer(self.valid(SubscriptionSerializer)).data)
+            subscription = dict(RequestedSubscriptionSerializer(self.valid(RequestedSubscriptionSerializer)).data)
             request_provisioning(tenant_id=tenant.id, subscription=subscription, actor=request.user.actor_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
 

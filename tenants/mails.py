@@ -24,4 +24,6 @@ def tenant_welcome(tenant: Tenant, *, app_plane_url: str) -> EmailMultiAlternati
 
 def identity_invitation(tenant: Tenant, contact: Contact, *, link: str) -> EmailMultiAlternatives:
     """The mail by which a tenant's first user sets a password; `link` works once."""
-    return compose("identity_invitation", to=contact.email, contact=contact, tenant=tenant, link=link)
+    return compose(
+        "identity_invitation", to=contact.email, language=tenant.language, contact=contact, tenant=tenant, link=link
+    )

@@ -1,6 +1,7 @@
 """`make chaos`: the outbox and the sign-up under outages and SIGKILL. tests/test_chaos.py runs it shorter."""
 
 import glob
+import logging
 import os
 import random
 import re
@@ -24,9 +25,6 @@ from tests.receiver import SECRET, Receiver, receiving
 from tests.servers import free_port
 from tests.world import ROOT, wait_until
 
-PLAN = {"id": "subscription-1", "plan": {"tier": "BASIC"}}
-
-
 # --- Processes on the database of the caller -------------------------------------------------------------------------
 
 
@@ -35,7 +33,7 @@ def variables(bus: str, **values: str) -> dict[str, str]:
     from django.db import connection
 
     return os.environ | {
-        "DB_DATABASE": connection.settings_dict["NAME"], "EVENT_CONNECTOR": "http", "EVENT_HTTP_URL": bus,
+        "LOG_LEVEL": "error", "DB_DATABASE": connection.settings_dict["NAME"], "EVENT_CONNECTOR": "http", "EVENT_HTTP_URL": bus,
         "EVENT_HTTP_SECRET": SECRET, "EVENT_LEASE": "3", "EVENT_BACKOFF_MAX": "2000", **values,
     }  # fmt: skip
 
@@ -179,8 +177,8 @@ def relays(*, events: int, count: int = 4, kill_every: float | None = None, pati
 class Customer:
     """Somebody who signs up and does not give up: repeats what was not answered, with its Idempotency-Key."""
 
-    def __init__(self, number: int, url: str, mails: Path, patience: float):
-        self.number, self.url, self.mails = number, url, mails
+    def __init__(self, number: int, url: str, *, plan: str, mails: Path, patience: float):
+        self.number, self.url, self.plan, self.mails = number, url, plan, mails
         self.email = f"ada@c{number}.example"
         self.deadline = time.monotonic() + patience
 
@@ -206,8 +204,11 @@ class Customer:
                 found += re.findall(r"/([0-9a-f-]{36})\?code=(\w+)", mail.get_body(("plain",)).get_content())
         return found
 
-    def token(self) -> str:
-        """Sign up, and verify with what the mails say; a key whose answer was lost is spent, so ask for another."""
+    def verify(self) -> tuple[str, str]:
+        """Sign up, and verify with what the mails say: the lead's id and its token.
+
+        A key whose answer was lost is spent, so ask for another; a second sign-up may have made a second lead.
+        """
         tried = set()
         while True:
             body = {"firstName": "Ada", "lastName": "L", "companyName": f"C{self.number}", "email": self.email}
@@ -218,17 +219,16 @@ class Customer:
                     tried.add(link)
                     answer = self.call(f"/leads/{link[0]}/verify", token=link[1])
                     if answer.status_code == 200:
-                        return answer.json()["token"]
+                        return link[0], answer.json()["token"]
                 time.sleep(0.2)
 
     def become_a_tenant(self) -> str:
-        token = self.token()
-        lead_id = self.links()[0][0]
+        lead_id, token = self.verify()
         body = {"key": f"c{self.number}", "domains": [f"c{self.number}.example"]}
         created = self.call(f"/leads/{lead_id}/tenants", body, token)
         assert created.status_code == 200, created.text
         tenant_id = created.json()["id"]
-        provisioned = self.call(f"/tenants/{tenant_id}/provision", PLAN, token)
+        provisioned = self.call(f"/tenants/{tenant_id}/provision", {"planId": self.plan}, token)
         assert provisioned.status_code == 204, provisioned.text
         return tenant_id
 
@@ -240,6 +240,7 @@ def sign_ups(*, flows: int, kill_every: float, folder: Path, patience: float) ->
     from leads.models import Lead
     from provisioning.models import Delivery, Event
     from tenants.models import Tenant, TenantStatus
+    from tests.make import make_plan
 
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -270,7 +271,10 @@ def sign_ups(*, flows: int, kill_every: float, folder: Path, patience: float) ->
         killer = threading.Thread(target=kill_at_random)
         killer.start()
         try:
-            customers = [Customer(number, url, folder / "mail", patience) for number in range(flows)]
+            plan = str(make_plan().id)
+            customers = [
+                Customer(number, url, plan=plan, mails=folder / "mail", patience=patience) for number in range(flows)
+            ]
             with ThreadPoolExecutor(16) as pool:
                 ids = list(pool.map(Customer.become_a_tenant, customers))
         finally:
@@ -311,6 +315,7 @@ def main() -> None:
     django.setup()
     from django.core.management import call_command
 
+    logging.disable(logging.ERROR)  # it says of each poison event that it is dead
     call_command("migrate", verbosity=0)
     took = outage(events=5_000, down_for=10, patience=300)
     print(f"5,000 events, 500 of them poison, behind a receiver that was away: done {took:.0f} s after it came back")

@@ -94,8 +94,10 @@ def caller_for() -> Callable[[Lead], Caller]:
 
 
 @pytest.fixture(autouse=True)
-def empty_cache():
+def nothing_left_over():
+    """Neither in the cache, nor the connectors that another test had in its settings."""
     cache.clear()
+    connectors.active.cache_clear()
 
 
 @pytest.fixture

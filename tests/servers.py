@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 
 STARTED = "TENANTRY_TEST_SERVICES"
+DURABLE = "TENANTRY_DURABLE"
+"""Set by the benchmarks: commits reach the disk, as in production."""
 
 
 def free_port() -> int:
@@ -85,9 +87,11 @@ def _start_all() -> None:
     )  # fmt: skip
     port = free_port()
     options = {
-        "listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "", "fsync": "off",
-        "full_page_writes": "off", "max_connections": 300, "shared_buffers": "128MB",
+        "listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "", "max_connections": 300,
+        "shared_buffers": "128MB",
     }  # fmt: skip
+    if DURABLE not in os.environ:
+        options |= {"fsync": "off", "full_page_writes": "off"}
     command = [str(binaries / "postgres"), "-D", str(data)]
     for name, value in options.items():
         command += ["-c", f"{name}={value}"]

@@ -126,7 +126,9 @@ class TestOurForm:
         assert_error(answer, 400, code="form_refused")
         assert not Lead.objects.exists()
 
-    @pytest.mark.parametrize("stamp", ["", "sign-up:1:x", TimestampSigner(salt="other").sign("sign-up")])
+    @pytest.mark.parametrize(
+        "stamp", ["", "sign-up:1:x", TimestampSigner(salt="other").sign("sign-up")], ids=["empty", "forged", "another"]
+    )
     def test_is_refused_with_a_stamp_that_is_not_ours(self, anyone, stamp):
         assert_error(self.send(anyone, **{"X-Form-Stamp": stamp}), 400, code="form_expired")
 

@@ -157,7 +157,7 @@ def test_aws_that_cannot_be_reached_can_be_tried_again(aws, monkeypatch):
 
 
 def test_the_sdks_are_imported_only_where_they_are_used():
-    heavy = "{'boto3', 'keycloak', 'auth0', 'httpx', 'pydantic'}"
+    heavy = "{'boto3', 'keycloak', 'auth0', 'httpx', 'pydantic', 'reportlab'}"
     code = (
         f"import django, sys; django.setup(); import config.urls; sys.exit(', '.join({heavy} & set(sys.modules)) or 0)"
     )

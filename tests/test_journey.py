@@ -77,7 +77,8 @@ def journey(url: str, folder, staff_token: str) -> None:
     }  # fmt: skip
     id = call("POST", "/invoices", invoice, staff_token)["id"]
     call("PATCH", f"/invoices/{id}", {"status": "PAID"}, staff_token, expect=204)
-    assert call("GET", '/invoices?filter={"where":{"amount":{"gt":120}}}', token=staff_token)[0]["status"] == 1
+    where = f'{{"where":{{"amount":{{"between":[120.49,120.51]}},"id":"{id}"}}}}'
+    assert [found["status"] for found in call("GET", f"/invoices?filter={where}", token=staff_token)] == [1]
     for where, count in (
         ({"name": {"like": "緑%"}}, 1),
         ({"name": {"ilike": "%LTD"}}, 1),

@@ -21,8 +21,10 @@ from tests.make import (
     make_invoice,
     make_key,
     make_lead,
+    make_plan,
     make_resource,
     make_run,
+    make_subscription,
     make_tenant,
     make_user,
     sign_up_body,
@@ -190,6 +192,18 @@ class TestTheDescription:
             ("/tenants/{id}/provision", "post"): staff.post(f"/tenants/{tenant.id}/provision", SUBSCRIPTION),
             ("/contacts", "post"): staff.post("/contacts", {"email": "x"}),
             ("/ping", "get"): anyone.get("/ping"),
+            ("/plans", "get"): anyone.get("/plans"),
+            ("/invoices/{id}/payments", "post"): staff.post(f"/invoices/{invoice.id}/payments", {"amount": 20}),
+            ("/invoices/{id}/credit-notes", "post"): staff.post(f"/invoices/{invoice.id}/credit-notes", {"amount": 10}),
+            ("/invoices", "get"): staff.get("/invoices", filter={"include": ["payments", "creditNotes", "tenant"]}),
+            ("/payments", "get"): staff.get("/payments", filter={"include": ["invoice"]}),
+            ("/credit-notes", "get"): staff.get("/credit-notes"),
+            ("/subscriptions", "get"): staff.get("/subscriptions", filter={"include": ["plan", "tenant"]}),
+            ("/subscriptions/{id}/change-plan", "post"): staff.post(
+                f"/subscriptions/{make_subscription().id}/change-plan", {"planId": str(make_plan().id)}
+            ),
+            ("/billing/summary", "get"): staff.get("/billing/summary"),
+            ("/invoices/{id}", "delete"): staff.delete(f"/invoices/{invoice.id}"),
         }
         for (path, method), answer in answers.items():
             response = description["paths"][path][method]["responses"][str(answer.status_code)]

@@ -49,7 +49,7 @@ class InvoiceViewSet(IdempotentMixin, ApiViewSet):
     search_fields = ("number", "currency_code")
     staff_actions = frozenset({"update", "partial_update", "bulk_update", "destroy", "add_payment", "add_credit_note"})
     error_statuses: ClassVar = {
-        **dict.fromkeys(("destroy", "download", "add_payment", "add_credit_note"), (409,)),
+        **dict.fromkeys(("destroy", "download", "download_by_path", "add_payment", "add_credit_note"), (409,)),
         "download_by_query": (400, 404, 409),
     }
     permission_codes: ClassVar = {
@@ -57,7 +57,9 @@ class InvoiceViewSet(IdempotentMixin, ApiViewSet):
             create=codes.CREATE_INVOICE, update=codes.UPDATE_INVOICE, delete=codes.DELETE_INVOICE,
             view=codes.VIEW_INVOICE,
         ),
-        **dict.fromkeys(("download", "download_by_query"), (codes.CREATE_INVOICE, codes.VIEW_INVOICE)),
+        **dict.fromkeys(
+            ("download", "download_by_path", "download_by_query"), (codes.CREATE_INVOICE, codes.VIEW_INVOICE)
+        ),
         "payments": (codes.VIEW_PAYMENT, codes.VIEW_INVOICE),
         "credit_notes": (codes.VIEW_BILL, codes.VIEW_INVOICE),
         "add_payment": (codes.CREATE_PAYMENT, codes.UPDATE_INVOICE),
@@ -98,6 +100,11 @@ class InvoiceViewSet(IdempotentMixin, ApiViewSet):
     def download(self, request, id):
         """The document, made once when the invoice was issued and the same ever since."""
         return _attachment(self.found(id=id))
+
+    @extend_schema(operation_id="downloadInvoiceByPath", summary="Download the PDF", responses=A_PDF)
+    def download_by_path(self, request, id):
+        """As /invoices/{id}/download."""
+        return self.download(request, id)
 
     @extend_schema(
         operation_id="downloadInvoiceByQuery", summary="Download the PDF", responses=A_PDF,

@@ -20,14 +20,13 @@ from django.conf import settings
 
 from identity.providers.base import (
     MARK,
-    CachedToken,
     IdentityProvider,
     Misconfigured,
     Step,
     TenantProfile,
     required,
-    temporary_password,
 )
+from identity.providers.credentials import CachedToken, temporary_password
 
 NO_RETRIES = 0  # the SDK would repeat on 409 as well; who calls us repeats, and each step looks first
 TEXTS = frozenset({"connection", "display_name", "logo_url", "primary_color", "page_background"})

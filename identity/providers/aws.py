@@ -4,6 +4,7 @@ boto3 is imported here and by Cognito's file alone, so only an installation that
 """
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 import boto3
@@ -30,10 +31,13 @@ CREDENTIALS = frozenset(
 
 
 def client(service: str) -> Any:
-    """A boto3 client in AWS_REGION. AWS_ENDPOINT_URL and the credentials are boto3's own business."""
+    """A boto3 client in AWS_REGION. AWS_ENDPOINT_URL and the credentials are boto3's own business.
+
+    Clients serve all threads; the session that boto3 makes them from by default does not, so each has its own.
+    """
     seconds = settings.IDENTITY_TIMEOUT
     config = Config(connect_timeout=min(5, seconds), read_timeout=seconds, retries={"total_max_attempts": 1})
-    return boto3.client(service, region_name=settings.AWS_REGION, config=config)
+    return boto3.session.Session().client(service, region_name=settings.AWS_REGION, config=config)
 
 
 def code_of(error: ClientError) -> str:
@@ -58,7 +62,8 @@ def translate(error: Exception, name: str) -> ProviderError:
 def parameters(names: Sequence[str]) -> dict[str, str]:
     """The values of the Systems Manager's parameters. Raises Misconfigured that names those that do not exist."""
     try:
-        answer = client("ssm").get_parameters(Names=list(names), WithDecryption=True)
+        with closing(client("ssm")) as ssm:
+            answer = ssm.get_parameters(Names=list(names), WithDecryption=True)
     except ERRORS as error:
         raise translate(error, "SSM") from error
     found = {parameter["Name"]: parameter["Value"] for parameter in answer["Parameters"]}

@@ -20,9 +20,10 @@ NO_PASSWORD_YET = "FORCE_CHANGE_PASSWORD"  # noqa: S105  (a user's status)
 class CognitoProvider(AwsProvider):
     def __init__(self):
         self.domain = required("DOMAIN_NAME")
+        self.api = client("cognito-idp")
 
     def connect(self):
-        return client("cognito-idp")
+        return self.api
 
     def check(self, client):
         client.list_user_pools(MaxResults=1)

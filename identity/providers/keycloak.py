@@ -16,14 +16,13 @@ from keycloak.exceptions import KeycloakConnectionError, KeycloakError
 
 from identity.providers.base import (
     MARK,
-    CachedToken,
     IdentityProvider,
     Refused,
     Step,
     TenantProfile,
     required,
-    temporary_password,
 )
+from identity.providers.credentials import CachedToken, temporary_password
 
 SET_PASSWORD = "UPDATE_PASSWORD"  # noqa: S105  (the name of a required action)
 

@@ -1,0 +1,39 @@
+"""The middleware that only pages need: requests to the API, most of all there are, pass it by."""
+
+import re
+
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
+from whitenoise.middleware import WhiteNoiseMiddleware
+
+API = re.compile(
+    r"/(leads|tenants|contacts|invoices|tenant-configs|plans|subscriptions|billing|webhook|manage|auth|events"
+    r"|ping|healthz|readyz)(/|$)"
+)
+"""Addresses that know their caller by a token or a signature, and show no page."""
+
+
+class PagesOnly:
+    """Mixed into a middleware: requests to the API pass it by."""
+
+    def __call__(self, request):
+        if API.match(request.path_info):
+            return self.get_response(request)
+        return super().__call__(request)
+
+
+class PageFilesMiddleware(PagesOnly, WhiteNoiseMiddleware):
+    pass
+
+
+class PageSessionMiddleware(PagesOnly, SessionMiddleware):
+    pass
+
+
+class PageAuthenticationMiddleware(PagesOnly, AuthenticationMiddleware):
+    pass
+
+
+class PageMessageMiddleware(PagesOnly, MessageMiddleware):
+    pass

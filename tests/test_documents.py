@@ -1,0 +1,198 @@
+"""The PDFs: what they say, that they are made once, where they are kept, and how they are mailed."""
+
+import io
+import re
+import subprocess
+import sys
+from decimal import Decimal
+
+import boto3
+import pytest
+import requests
+from django.core.files.storage import default_storage
+from pypdf import PdfReader
+
+from billing.documents import file_of
+from billing.models import Invoice
+from billing.totals import Line
+from tenants.models import Branding
+from tests.conftest import at_once
+from tests.make import make_contact, make_invoice, make_tenant
+from tests.servers import free_port
+from tests.world import manage, wait_until
+
+pytestmark = pytest.mark.django_db
+SIGNS = "₹ ₺ ₽ ₴ ₿ zł € £ ¥ ₩ ₪ ₫ ₦ ₱ ₡ ₲ ₵ ₸ ₼ ₾ ฿ ৳ ៛ ؋ ֏"
+
+
+def text_of(content: bytes) -> tuple[str, int]:
+    pages = PdfReader(io.BytesIO(content)).pages
+    return "\n".join(page.extract_text() for page in pages), len(pages)
+
+
+def squeezed(text: str) -> str:
+    return re.sub(r"\s+", "", text)
+
+
+@pytest.mark.parametrize("count", [1, 60])
+def test_the_text_holds_every_number_that_the_api_gives(staff, count, settings):
+    settings.SELLER_NAME, settings.SELLER_TAX_ID = "Sellers & Söhne", "DE123456789"
+    lines = [
+        Line(f"Position {n}", Decimal("1234.567") / (n + 1) // Decimal("0.001") * Decimal("0.001"), Decimal(n + 1),
+             Decimal(n % 3 * 5), Decimal([0, 7, 19][n % 3]))
+        for n in range(count)
+    ]  # fmt: skip
+    invoice = make_invoice(make_tenant(name="Źródłowska Ελλάς Жизнь"), lines=lines)
+    found = staff.get(f"/invoices/{invoice.id}").json()
+    answer = staff.get(f"/invoices/{invoice.id}/download")
+    assert answer["Content-Type"] == "application/pdf"
+    assert answer["Content-Disposition"] == f'attachment; filename="{found["number"]}.pdf"'
+    text, pages = text_of(answer.content)
+    assert pages == (1 if count == 1 else 3)
+    for page in range(1, pages + 1):
+        assert f"Page {page} of {pages}" in text
+    for each in found["lines"]:
+        assert f"{each['amount']:,.2f}" in text
+        assert f"{each['quantity']:g}" in text
+        assert each["description"] in text
+    for tax in found["taxes"]:
+        assert f"Tax {tax['rate']:g} % on {tax['net']:,.2f}" in text
+        assert f"{tax['tax']:,.2f}" in text
+    for amount in (found["subtotal"], found["amount"]):
+        assert f"{amount:,.2f}" in text
+    for word in (
+        found["number"],
+        found["dueDate"][:10],
+        "EUR",
+        "Źródłowska Ελλάς Жизнь",
+        "Sellers & Söhne",
+        "DE123456789",
+    ):
+        assert word in text
+
+
+def test_what_people_write_is_text(staff):
+    name = "<b>Bold</b> & <a href='x'>Co</a> &lt;"
+    invoice = make_invoice(
+        make_tenant(name=name), lines=[Line("<para><font size=90>Big</font> " + "x" * 200, Decimal(1))]
+    )
+    text, _ = text_of(staff.get(f"/invoices/{invoice.id}/download").content)
+    assert squeezed(name) in squeezed(text)
+    assert "<para><font size=90>Big</font>" in text
+
+
+def test_every_currency_sign_is_there(staff):
+    invoice = make_invoice(lines=[Line(SIGNS, Decimal(1))])
+    content = staff.get(f"/invoices/{invoice.id}/download").content
+    assert squeezed(SIGNS) in squeezed(text_of(content)[0])
+
+
+@pytest.mark.parametrize(("currency", "amount", "shown"), [("JPY", "5000", "5,000 JPY"), ("KWD", "1.234", "1.234 KWD")])
+def test_amounts_have_the_decimals_of_their_currency(staff, currency, amount, shown):
+    invoice = make_invoice(currency_code=currency, lines=[Line("x", Decimal(amount))])
+    assert shown in text_of(staff.get(f"/invoices/{invoice.id}/download").content)[0]
+
+
+def test_the_branding_sets_the_colour_and_a_logo_the_head(staff, settings, tmp_path):
+    from PIL import Image
+
+    path = tmp_path / "logo.png"
+    Image.new("RGB", (300, 100), "red").save(path)
+    tenant = make_tenant()
+    plain = file_of(make_invoice(tenant))
+    settings.SELLER_LOGO = str(path)
+    Branding.objects.create(tenant=tenant, theme_metadata={"primaryColor": "#ff8800"})
+    page = PdfReader(io.BytesIO(file_of(make_invoice(tenant)))).pages[0]
+    assert len(page.images) == 1
+    assert b"1 .533333 0 RG" in page.get_contents().get_data()
+    assert not PdfReader(io.BytesIO(plain)).pages[0].images
+
+
+def test_a_document_is_made_once_and_never_again(staff, settings):
+    invoice = make_invoice()
+    first = staff.get(f"/invoices/{invoice.id}/download").content
+    settings.SELLER_COLOUR = "#000000"
+    for path in (f"/invoices/download/{invoice.id}", f"/invoices/download?id={invoice.id}"):
+        assert staff.get(path).content == first
+    assert staff.get(f"/invoices/{invoice.id}").json()["invoiceFile"].endswith(".pdf")
+    for wrong in ("", "x"):
+        assert staff.get("/invoices/download", id=wrong).status_code == 400
+
+
+def test_who_makes_it_at_once_with_others_gives_out_the_same_file(staff, transactional_db):
+    invoice = make_invoice()
+    contents = at_once(4, lambda _: staff.get(f"/invoices/{invoice.id}/download").content)
+    invoice.refresh_from_db()
+    with default_storage.open(invoice.invoice_file) as file:
+        assert set(contents) == {file.read()}
+    folder = invoice.invoice_file.rpartition("/")[0]
+    assert len([name for name in default_storage.listdir(folder)[1] if invoice.number in name]) == 1
+
+
+def test_an_invoice_is_mailed_with_its_document_to_the_billing_contact(staff, relayed, mailoutbox):
+    tenant = make_tenant(name="Acme <b>")
+    make_contact(tenant, is_primary=True, email="first@acme.example")
+    body = {
+        "startDate": "2026-01-01T00:00:00Z", "endDate": "2026-02-01T00:00:00Z", "dueDate": "2026-01-15T00:00:00Z",
+        "currencyCode": "EUR", "tenantId": str(tenant.id), "amount": 1120.5,
+    }  # fmt: skip
+    made = staff.post("/invoices", body).json()
+    relayed()
+    make_contact(tenant, contact_type="BILLING", email="bill@acme.example")
+    staff.post(f"/invoices/{made['id']}/credit-notes", {"amount": 20, "reason": "Too much"})
+    relayed()
+    assert [mail.to for mail in mailoutbox] == [["first@acme.example"], ["bill@acme.example"]]
+    invoice, note = mailoutbox
+    assert made["number"] in invoice.subject
+    assert "1,120.50 EUR" in invoice.body
+    assert "&lt;b&gt;" in invoice.alternatives[0][0]
+    name, content, kind = invoice.attachments[0]
+    assert (name, kind) == (f"{made['number']}.pdf", "application/pdf")
+    assert content == staff.get(f"/invoices/{made['id']}/download").content
+    assert "20.00 EUR" in note.body
+    assert "Credit note" in text_of(note.attachments[0][1])[0]
+
+
+def test_without_a_contact_the_document_is_made_all_the_same(staff, relayed, mailoutbox):
+    body = {
+        "startDate": "2026-01-01T00:00:00Z", "endDate": "2026-02-01T00:00:00Z", "dueDate": "2026-01-15T00:00:00Z",
+        "currencyCode": "EUR", "tenantId": str(make_tenant().id), "amount": 1,
+    }  # fmt: skip
+    staff.post("/invoices", body)
+    relayed()
+    assert mailoutbox == []
+    assert Invoice.objects.get().invoice_file
+
+
+def test_documents_may_be_kept_in_s3(tmp_path):
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    server = [sys.executable, "-c", "from moto.server import main; import sys; main(sys.argv[1:])", "-p", str(port)]
+    process = subprocess.Popen(server, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def is_up() -> bool:
+        try:
+            return requests.get(f"{url}/moto-api/", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    try:
+        wait_until(is_up)
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+        client = boto3.client("s3", endpoint_url=url, **keys)
+        client.create_bucket(Bucket="documents")
+        code = (
+            "from django.core.files.storage import default_storage as s;"
+            "from django.core.files.base import ContentFile;"
+            "n = [s.save('documents/x.pdf', ContentFile(b'%PDF')) for _ in range(2)];"
+            "print(len(set(n)), s.open(n[0]).read())"
+        )
+        found = manage(
+            "shell", "-v0", "-c", code, VAR_DIR=str(tmp_path), FILES_S3_BUCKET="documents", FILES_S3_PREFIX="tenantry",
+            AWS_ENDPOINT_URL=url, AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test",
+        )  # fmt: skip
+        assert found.stdout.strip() == "2 b'%PDF'", found.stderr
+        assert client.list_objects_v2(Bucket="documents", Prefix="tenantry/documents/")["KeyCount"] == 2
+    finally:
+        process.terminate()
+        process.wait()
