@@ -143,7 +143,11 @@ class InvoiceAdmin(OperatingAdmin, ReadOnlyAdmin):
     list_filter = ("status", OverdueFilter, ("issued_on", DaysFilter))
     list_select_related = ("tenant",)
     search_fields = ("=number", "tenant__name", "tenant__key")
-    exclude = ("lines", "taxes", "seller", "buyer", "invoice_file")
+    fields = (
+        "number", "tenant", "status", "total", "open_shown", "issued_on", "due_date", "start_date", "end_date",
+        "reminders_sent",
+    )  # fmt: skip
+    readonly_fields = ("total", "open_shown")
     inlines = (PaymentInline, CreditNoteInline)
     actions_detail = ("issue", "record_payment", "credit", "download")
 

@@ -50,8 +50,8 @@ class TenantAdmin(OperatingAdmin, AuditedAdmin):
     list_filter = ("status", ("created_on", DaysFilter))
     search_fields = ("name", "key")
     autocomplete_fields = ("lead", "address")
-    fields = ("name", "key", "status_badge", "domains", "lead", "address", "spoc_user_id")
-    readonly_fields: ClassVar = ("status_badge",)
+    fields = ("name", "key", "status", "domains", "lead", "address", "spoc_user_id")
+    readonly_fields: ClassVar = ("status",)
     inlines = (ContactInline, ResourceInline, ConfigInline)
 
     actions_list = ("new_tenant",)
