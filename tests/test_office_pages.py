@@ -73,9 +73,14 @@ def office(chromium, tmp_path_factory):  # noqa: F811
         yield made
 
 
+def button(page, name: str):
+    """A button above the page of an object; its icon's name is part of what it is called."""
+    return page.get_by_role("link", name=re.compile(rf"\b{name}$")).first
+
+
 def press(page, name: str) -> None:
     """Press a button above the page of an object, and the one of the page that asks."""
-    page.get_by_role("link", name=name, exact=True).first.click()
+    button(page, name).click()
     page.get_by_role("button", name=name, exact=True).click()
 
 
@@ -115,15 +120,15 @@ def test_nothing_is_asked_of_anybody_else(office, visit):  # noqa: F811
 def test_a_tenant_is_found_provisioned_and_becomes_active_and_a_failed_one_is_retried(office, visit):  # noqa: F811
     page = visit()
     office.log_in(page, "careful")
-    for status, button in (("PENDINGPROVISION", "Provision"), ("PROVISIONFAILED", "Retry")):
+    for status, name in (("PENDINGPROVISION", "Provision"), ("PROVISIONFAILED", "Retry")):
         tenant = office.tenant(status)
         page.goto(f"{office.url}/admin/tenants/tenant/")
         page.fill("#searchbar", tenant["key"])
         page.keyboard.press("Enter")
         page.get_by_role("link", name=tenant["name"]).first.click()
-        page.get_by_role("link", name=button, exact=True).first.click()
+        button(page, name).click()
         page.select_option("#id_plan", index=1)
-        page.get_by_role("button", name=button, exact=True).click()
+        page.get_by_role("button", name=name, exact=True).click()
         expect(page.get_by_text("The provisioner is asked")).to_be_visible()
         wait_until(lambda id=tenant["id"]: office.api("GET", f"/tenants/{id}")["status"] == 0)
         page.reload()
@@ -140,7 +145,7 @@ def test_an_invoice_is_issued_and_downloaded(office, visit):  # noqa: F811
     page.goto(f"{office.url}/admin/billing/invoice/{invoice['id']}/change/")
     press(page, "Issue")
     expect(page.get_by_text("The invoice is issued.")).to_be_visible()
-    page.get_by_role("link", name="Download PDF").first.click()
+    button(page, "Download PDF").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download PDF").click()
     assert re.fullmatch(r"INV-\d{4}-\d{6}\.pdf", download.value.suggested_filename)
