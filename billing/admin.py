@@ -1,76 +1,222 @@
+from decimal import Decimal
+
+from django import forms
 from django.contrib import admin
+from django.http import HttpResponse
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
 
-from billing.models import BillingCustomer, CreditNote, Invoice, NumberSeries, Payment, Plan, Subscription
-from config.admin import AuditedAdmin
+from billing import invoicing, settlement
+from billing.documents import file_of
+from billing.models import (
+    BillingCustomer,
+    CreditNote,
+    Invoice,
+    InvoiceStatus,
+    NumberSeries,
+    Payment,
+    Plan,
+    Subscription,
+    SubscriptionStatus,
+)
+from billing.money import is_payable, rounded, shown
+from config.admin import AuditedAdmin, BackOfficeAdmin, DaysFilter, LookedAt, PartInline
+from config.fields import one_line
+from identity import permissions as codes
+from identity.operations import OperatingAdmin, OperationForm, operation
+
+INVOICE_COLOURS = {
+    InvoiceStatus.PENDING: "info",
+    InvoiceStatus.PAID: "success",
+    InvoiceStatus.CANCELLED: "default",
+    InvoiceStatus.DRAFT: "warning",
+    "overdue": "danger",
+}
+SUBSCRIPTION_COLOURS = {
+    SubscriptionStatus.PENDING: "info",
+    SubscriptionStatus.ACTIVE: "success",
+    SubscriptionStatus.INACTIVE: "default",
+    SubscriptionStatus.CANCELLED: "default",
+    SubscriptionStatus.EXPIRED: "default",
+}
 
 
-class ReadOnlyAdmin(AuditedAdmin):
-    """Pages to look at: what is written here has consequences that the API's operations know."""
+class ReadOnlyAdmin(LookedAt, AuditedAdmin):
+    """What is written here has consequences that the operations of billing know."""
 
-    def has_add_permission(self, request):
-        return False
-
-    def has_change_permission(self, request, obj=None):
-        return False
-
-    def has_delete_permission(self, request, obj=None):
-        return False
+    actions = ()
 
 
 @admin.register(Plan)
 class PlanAdmin(AuditedAdmin):
-    list_display = ("name", "tier", "price", "currency_code", "billing_cycle", "is_self_service", "is_active")
+    list_display = ("name", "tier", "price_shown", "billing_cycle", "is_self_service", "is_active")
     list_filter = ("tier", "billing_cycle", "is_active")
     search_fields = ("name",)
+    ordering = ("price", "id")
+
+    @display(description=_("price"), ordering="price")
+    def price_shown(self, plan):
+        return shown(plan.price, plan.currency_code)
 
 
 @admin.register(BillingCustomer)
 class BillingCustomerAdmin(AuditedAdmin):
     list_display = ("name", "tax_id", "tenant")
     list_select_related = ("tenant",)
-    raw_id_fields = ("tenant",)
+    autocomplete_fields = ("tenant",)
     search_fields = ("name", "tax_id")
 
 
 @admin.register(Subscription)
 class SubscriptionAdmin(ReadOnlyAdmin):
-    list_display = ("tenant", "plan", "price", "currency_code", "status", "period_start", "period_end")
+    list_display = ("tenant", "plan", "price_shown", "status_badge", "period_start", "period_end")
     list_filter = ("status", "billing_cycle")
     list_select_related = ("tenant", "plan")
+    search_fields = ("=reference", "tenant__name", "tenant__key")
+
+    @display(description=_("price"))
+    def price_shown(self, subscription):
+        return shown(subscription.price, subscription.currency_code)
+
+    @display(description=_("status"), ordering="status", label=SUBSCRIPTION_COLOURS)
+    def status_badge(self, subscription):
+        return SubscriptionStatus(subscription.status), subscription.get_status_display()
+
+
+class OverdueFilter(admin.SimpleListFilter):
+    title = _("overdue")
+    parameter_name = "overdue"
+
+    def lookups(self, request, model_admin):
+        return [("yes", _("Overdue"))]
+
+    def queryset(self, request, queryset):
+        return queryset.overdue() if self.value() else queryset
+
+
+class PaymentForm(OperationForm):
+    amount = forms.DecimalField(label=_("Amount"), max_digits=14, decimal_places=3)
+    date = forms.DateTimeField(label=_("Date"), required=False, help_text=_("Now, where it is left empty."))
+    method = forms.CharField(label=_("Method"), required=False, max_length=50, validators=[one_line])
+    reference = forms.CharField(label=_("Reference"), required=False, max_length=200, validators=[one_line])
+
+    def __init__(self, *args, obj, **kwargs):
+        super().__init__(*args, obj=obj, **kwargs)
+        self.fields["amount"].initial = rounded(obj.open_amount, obj.currency_code)
+
+    def clean_amount(self) -> Decimal:
+        return payable(self.cleaned_data["amount"], self.obj)
+
+
+class CreditForm(OperationForm):
+    amount = forms.DecimalField(
+        label=_("Amount with tax"), required=False, max_digits=14, decimal_places=3,
+        help_text=_("All that is left of the invoice, where it is left empty."),
+    )  # fmt: skip
+    reason = forms.CharField(label=_("Reason"), required=False, max_length=500, validators=[one_line])
+
+    def clean_amount(self) -> Decimal | None:
+        amount = self.cleaned_data["amount"]
+        return None if amount is None else payable(amount, self.obj)
+
+
+def payable(amount: Decimal, invoice: Invoice) -> Decimal:
+    """An amount that can be paid in the invoice's currency. Raises ValidationError."""
+    if not amount or not is_payable(amount, invoice.currency_code):
+        raise forms.ValidationError(_("This cannot be paid in %s.") % invoice.currency_code)
+    return amount
+
+
+class PaymentInline(PartInline):
+    model = Payment
+    fields = ("amount", "date", "method", "reference", "gateway")
+
+
+class CreditNoteInline(PartInline):
+    model = CreditNote
+    fields = ("number", "amount", "currency_code", "issued_on", "reason")
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(ReadOnlyAdmin):
-    list_display = ("number", "tenant", "amount", "currency_code", "due_date", "status")
-    list_filter = ("status", "currency_code")
+class InvoiceAdmin(OperatingAdmin, ReadOnlyAdmin):
+    list_display = ("__str__", "tenant", "total", "open_shown", "issued_on", "due_date", "status_badge")
+    list_filter = ("status", OverdueFilter, ("issued_on", DaysFilter))
     list_select_related = ("tenant",)
-    search_fields = ("number",)
+    search_fields = ("=number", "tenant__name", "tenant__key")
+    fields = (
+        "number", "tenant", "status", "total", "open_shown", "issued_on", "due_date", "start_date", "end_date",
+        "reminders_sent",
+    )  # fmt: skip
+    readonly_fields = ("total", "open_shown")
+    inlines = (PaymentInline, CreditNoteInline)
+    actions_detail = ("issue", "record_payment", "credit", "download")
+
+    @operation(
+        _("Issue"), codes=(codes.UPDATE_INVOICE,), icon="verified", when=lambda invoice: not invoice.is_issued,
+        asks=_("The invoice gets its number and is mailed. It does not change any more then."),
+    )  # fmt: skip
+    def issue(self, request, invoice):
+        invoicing.change(invoice.id, values={}, lines=None, status=InvoiceStatus.PENDING, actor=request.user.pk)
+        return _("The invoice is issued.")
+
+    @operation(
+        _("Record payment"), codes=(codes.CREATE_PAYMENT, codes.UPDATE_INVOICE), icon="payments", form=PaymentForm,
+        when=lambda invoice: invoice.is_issued, asks=_("In part, in full, or with a minus what was paid back."),
+    )  # fmt: skip
+    def record_payment(self, request, invoice, **values):
+        settlement.record_payment(invoice.id, **values, actor=request.user.pk)
+        return _("The payment is recorded.")
+
+    @operation(
+        _("Cancel by credit note"), codes=(codes.DELETE_BILL, codes.UPDATE_INVOICE), icon="undo", destroys=True,
+        form=CreditForm, when=lambda invoice: invoice.is_issued and invoice.credited_amount < invoice.amount,
+        asks=_("A credit note takes the invoice back, and is mailed. This cannot be undone."),
+    )  # fmt: skip
+    def credit(self, request, invoice, **values):
+        note = settlement.record_credit(invoice.id, **values, actor=request.user.pk)
+        return _("Credit note %s is issued.") % note.number
+
+    @operation(
+        _("Download PDF"), codes=(codes.VIEW_INVOICE, codes.CREATE_INVOICE), icon="download", calls_out=True,
+        when=lambda invoice: invoice.is_issued,
+    )  # fmt: skip
+    def download(self, request, invoice):
+        headers = {
+            "Content-Disposition": f'attachment; filename="{invoice.number}.pdf"', "Cache-Control": "private, no-store"
+        }  # fmt: skip
+        return HttpResponse(file_of(invoice), content_type="application/pdf", headers=headers)
+
+    @display(description=_("total"), ordering="amount")
+    def total(self, invoice):
+        return shown(invoice.amount, invoice.currency_code)
+
+    @display(description=_("open"))
+    def open_shown(self, invoice):
+        return shown(invoice.open_amount, invoice.currency_code) if invoice.status == InvoiceStatus.PENDING else "–"
+
+    @display(description=_("status"), ordering="status", label=INVOICE_COLOURS)
+    def status_badge(self, invoice):
+        if invoice.is_overdue:
+            return "overdue", _("overdue")
+        return InvoiceStatus(invoice.status), invoice.get_status_display()
 
 
 @admin.register(CreditNote)
 class CreditNoteAdmin(ReadOnlyAdmin):
     list_display = ("number", "invoice", "amount", "currency_code", "issued_on")
     list_select_related = ("invoice",)
-    search_fields = ("number",)
+    search_fields = ("=number", "=invoice__number")
+    exclude = ("lines", "taxes", "seller", "buyer", "invoice_file")
 
 
 @admin.register(Payment)
 class PaymentAdmin(ReadOnlyAdmin):
     list_display = ("invoice", "amount", "date", "method", "reference", "gateway")
-    list_filter = ("gateway",)
+    list_filter = (("date", DaysFilter),)
     list_select_related = ("invoice",)
-    search_fields = ("reference",)
+    search_fields = ("=reference", "=invoice__number")
 
 
 @admin.register(NumberSeries)
-class NumberSeriesAdmin(admin.ModelAdmin):
+class NumberSeriesAdmin(LookedAt, BackOfficeAdmin):
     list_display = ("series", "year", "last")
-
-    def has_add_permission(self, request):
-        return False
-
-    def has_change_permission(self, request, obj=None):
-        return False
-
-    def has_delete_permission(self, request, obj=None):
-        return False

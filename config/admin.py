@@ -1,19 +1,134 @@
-"""What the admin pages of all audited models share: who did it, a delete that only hides, and no costly counts."""
+"""What all admin pages share: unfold's look, lists that stay quick, who did it, and a delete that only hides."""
 
-from typing import ClassVar
+import json
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+from urllib.parse import urlencode
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.contrib.contenttypes.models import ContentType
+from django.db import IntegrityError, transaction
+from django.http import HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.contrib.filters.admin import RangeDateFilter
+from unfold.paginator import InfinitePaginator
+from unfold.utils import parse_date_str
 
+from config import audit
+from config.errors import violated_constraint
 from config.serializers import AUDIT_FIELDS
 
 
-class AuditedAdmin(admin.ModelAdmin):
+class BackOfficeAdmin(ModelAdmin):
+    """Counts nothing but what a filter left, and never the whole table. What is saved here is in the audit log."""
+
     show_full_result_count = False
     list_per_page = 50
+    list_filter_submit = True
+    warn_unsaved_form = True
+
+    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        if request.method == "POST" and object_id is not None:
+            request.before = audit.snapshot(self.get_object(request, unquote(object_id)))
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def log_addition(self, request, obj, message):
+        audit.record(request, obj, what="add", before={}, after=audit.snapshot(obj))
+
+    def log_change(self, request, obj, message):
+        before = getattr(request, "before", {})
+        audit.record(request, obj, what="change", before=before, after=audit.snapshot(obj))
+
+    def log_deletions(self, request, queryset):
+        for obj in queryset:
+            audit.record(request, obj, what="delete", before=audit.snapshot(obj), after={})
+
+    def history_view(self, request, object_id, extra_context=None):
+        """The audit log of the object."""
+        kind = ContentType.objects.get_for_model(self.model)
+        query = urlencode({"content_type": kind.pk, "object_pk": unquote(object_id)})
+        return HttpResponseRedirect(f"{reverse('admin:auditlog_logentry_changelist')}?{query}")
+
+
+class DeletedFilter(admin.SimpleListFilter):
+    """What is deleted stays out of the list until it is asked for."""
+
+    title = _("deleted")
+    parameter_name = "deleted"
+
+    def lookups(self, request, model_admin):
+        return [("yes", _("Deleted only")), ("all", _("With deleted"))]
+
+    def queryset(self, request, queryset):
+        match self.value():
+            case "all":
+                return queryset
+            case "yes":
+                return queryset.filter(deleted=True)
+        return queryset.alive()
+
+    def choices(self, changelist):
+        everything, *others = super().choices(changelist)
+        return [{**everything, "display": _("Not deleted")}, *others]
+
+
+class DaysFilter(RangeDateFilter):
+    """From a day to a day, both included, of a column of moments: unfold's own compares it with naive midnights."""
+
+    def queryset(self, request, queryset):
+        first, last = (self._day(each) for each in ("from", "to"))
+        if first is not None:
+            queryset = queryset.filter(**{f"{self.parameter_name}__gte": first})
+        if last is not None:
+            queryset = queryset.filter(**{f"{self.parameter_name}__lt": last + timedelta(days=1)})
+        return queryset
+
+    def _day(self, end: str) -> datetime | None:
+        """The midnight that a day begins with; None for none, or what is none."""
+        day = parse_date_str(self.used_parameters.get(f"{self.parameter_name}_{end}") or "")
+        return None if day is None else timezone.make_aware(datetime(day.year, day.month, day.day))
+
+
+class KnownValuesFilter(admin.SimpleListFilter):
+    """A filter of a text column by values that the code knows: asking the table for them would read all of it."""
+
+    def values(self) -> list[str]:
+        raise NotImplementedError
+
+    def lookups(self, request, model_admin):
+        return [(value, value) for value in self.values()]
+
+    def queryset(self, request, queryset):
+        return queryset.filter(**{self.parameter_name: self.value()}) if self.value() else queryset
+
+
+class AuditedAdmin(BackOfficeAdmin):
+    """The page of an `AuditedModel`."""
+
     ordering: ClassVar = ("-created_on",)
+    actions: Any = ("restore_selected",)
+
+    def get_list_filter(self, request):
+        return (*super().get_list_filter(request), DeletedFilter)
 
     def get_readonly_fields(self, request, obj=None):
         return (*super().get_readonly_fields(request, obj), "id", *AUDIT_FIELDS)
+
+    def get_fieldsets(self, request, obj=None):
+        """Its own fields first, the bookkeeping behind a tab."""
+        shown = super().get_fieldsets(request, obj)
+        if self.fieldsets or self.add_fieldsets:
+            return shown
+        kept = ("id", *AUDIT_FIELDS)
+        fields = [name for name in self.get_fields(request, obj) if name not in kept]
+        record = [(_("Record"), {"fields": kept, "classes": ["tab"]})] if obj else []
+        return [(None, {"fields": fields}), *record]
 
     def save_model(self, request, obj, form, change):
         obj.modified_by = request.user.pk
@@ -32,3 +147,66 @@ class AuditedAdmin(admin.ModelAdmin):
 
     def delete_queryset(self, request, queryset):
         queryset.soft_delete(actor=request.user.pk)
+
+    def restorable(self, queryset):
+        return queryset.filter(deleted=True)
+
+    @admin.action(description=_("Restore the selected"), permissions=["delete"])
+    def restore_selected(self, request, queryset):
+        """Bring deleted rows back, all or none: one whose place is taken meanwhile is named."""
+        chosen = [(each, audit.snapshot(each)) for each in self.restorable(queryset)]
+        try:
+            with transaction.atomic():
+                restored = self.restorable(queryset).restore(actor=request.user.pk)
+                for each, before in chosen:
+                    audit.record(request, each, what="restore", before=before, after=audit.snapshot(each))
+        except IntegrityError as error:
+            constraint = violated_constraint(error)
+            if constraint is None:
+                raise
+            self.message_user(request, str(constraint.violation_error_message), messages.ERROR)
+            return
+        self.message_user(
+            request, ngettext("%(count)d was restored.", "%(count)d were restored.", restored) % {"count": restored}
+        )
+
+
+def pretty(value: Any) -> str:
+    """JSON to be read by people."""
+    return format_html('<pre class="json">{}</pre>', json.dumps(value, indent=2, ensure_ascii=False))
+
+
+class LookedAt:
+    """Permissions of what is not for editing: what is written here has consequences that an operation knows."""
+
+    def has_add_permission(self, request, obj=None):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+
+class RecordAdmin(LookedAt, BackOfficeAdmin):
+    """The page of what the service wrote by itself. Such tables have millions of rows: pages are not counted."""
+
+    paginator = InfinitePaginator
+
+
+class PartInline(LookedAt, TabularInline):
+    """What belongs to an object, as a tab on its page; each row leads to its own page, where it can be changed."""
+
+    tab = True
+    extra = 0
+    per_page = 20
+    show_change_link = True
+    hide_title = True
+
+    def get_readonly_fields(self, request, obj=None):
+        return self.fields
+
+    def get_queryset(self, request):
+        queryset = super().get_queryset(request)
+        return queryset.alive() if hasattr(queryset, "alive") else queryset

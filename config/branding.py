@@ -66,6 +66,18 @@ def contrast(one: str, other: str) -> float:
     return (lighter + 0.05) / (darker + 0.05)
 
 
+SHADES = {50: -0.95, 100: -0.88, 200: -0.74, 300: -0.55, 400: -0.3, 700: 0.15, 800: 0.3, 900: 0.45, 950: 0.65}
+"""How far each shade of a palette lies from its middle: below zero towards white, above it towards black."""
+
+
+@lru_cache
+def palette(color: str) -> dict[int, str]:
+    """The shades of `color` that the back-office uses: 600 can be read on white and under it, 500 on dark paper."""
+    middle = _readable(color, LIGHT_PAPER)
+    shades = {shade: _mix(middle, "#ffffff" if share < 0 else "#000000", abs(share)) for shade, share in SHADES.items()}
+    return dict(sorted({**shades, 500: _readable(color, DARK_PAPER), 600: middle}.items()))
+
+
 @lru_cache
 def _scheme(color: str, paper: str) -> Scheme:
     text = _readable(color, paper)

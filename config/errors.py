@@ -11,6 +11,8 @@ from django.apps import apps
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, models
 from django.http import Http404, JsonResponse
+from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -164,7 +166,16 @@ def bad_request(request, exception=None):
 
 
 def permission_denied(request, exception=None):
+    if request.path.startswith("/admin/"):  # people come here, not programs
+        told = {"title": _("Not permitted"), "text": _("You may not do this. Ask an administrator for the role.")}
+        return render(request, "backoffice/refused.html", told, status=403)
     return _plain(403, "You may not do this.")
+
+
+def locked_out(request, response=None, credentials=None, *args, **kwargs):
+    """The answer of django-axes to who has failed to log in too often."""
+    told = {"title": _("Too many attempts"), "text": _("Too many logins have failed. Try again later.")}
+    return render(request, "backoffice/refused.html", told, status=429)
 
 
 def not_found(request, exception=None):

@@ -25,6 +25,11 @@ class AuditedQuerySet(models.QuerySet):
         """Mark the rows as deleted by `actor`; the number of rows."""
         return self.alive().audited_update(actor=actor, deleted=True, deleted_on=timezone.now(), deleted_by=actor)
 
+    def restore(self, *, actor: uuid.UUID | None) -> int:
+        """Take the mark off again; the number of rows. Raises IntegrityError where a row's place is taken meanwhile."""
+        gone = self.filter(deleted=True)
+        return gone.audited_update(actor=actor, deleted=False, deleted_on=None, deleted_by=None)
+
 
 class AuditedManager(models.Manager):
     """Sees what is not deleted; made with the queryset of its model: `AuditedManager.from_queryset(…)()`."""

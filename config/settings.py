@@ -75,6 +75,7 @@ AUTH_USER_MODEL = "identity.User"
 
 INSTALLED_APPS = [
     "rest_framework_simplejwt.token_blacklist",  # before identity, which takes its pages out of the admin
+    "auditlog",  # likewise: identity has its page
     "config",
     "identity",
     "leads",
@@ -82,6 +83,8 @@ INSTALLED_APPS = [
     "billing",
     "provisioning",
     "webhooks",
+    "unfold",  # before the admin, whose site it replaces
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -94,6 +97,9 @@ INSTALLED_APPS = [
     "anymail",
     "corsheaders",
     "csp",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "axes",
 ]
 
 MIDDLEWARE = [
@@ -108,6 +114,13 @@ MIDDLEWARE = [
     "config.pages.PageAuthenticationMiddleware",
     "config.pages.PageMessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.middleware.AdminMiddleware",
+]
+ADMIN_MIDDLEWARE = [
+    "django.middleware.locale.LocaleMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "identity.two_factor.TwoFactorMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 TEMPLATES = [
@@ -126,12 +139,7 @@ TEMPLATES = [
     }
 ]
 
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
-]
-
-LANGUAGE_CODE = "en"  # of the API, the admin and whom we know no language of; pages and mails are in LANGUAGES
+LANGUAGE_CODE = "en"  # of the API and whom we know no language of; pages, mails and the admin are in LANGUAGES
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
@@ -446,6 +454,55 @@ APP_LOGO_URL, APP_LOGO_DARK_URL = env.url("APP_LOGO_URL"), env.url("APP_LOGO_DAR
 TERMS_URL, PRIVACY_URL = env.url("TERMS_URL"), env.url("PRIVACY_URL")
 SUPPORT_EMAIL = env.text("SUPPORT_EMAIL")
 
+# --- The back-office -------------------------------------------------------------------------------------------------
+
+STAFF_TWO_FACTOR = env.choice("STAFF_TWO_FACTOR", "optional", ("optional", "required"))
+STAFF_PASSWORD_LENGTH = env.integer("STAFF_PASSWORD_LENGTH", 12, minimum=8)
+STAFF_SESSION_EXPIRY = env.integer("STAFF_SESSION_EXPIRY", 28_800, minimum=60)
+LOGIN_MAX_FAILURES = env.integer("LOGIN_MAX_FAILURES", 10)
+LOGIN_COOLOFF = env.integer("LOGIN_COOLOFF", 900, minimum=1)
+
+SESSION_COOKIE_AGE = STAFF_SESSION_EXPIRY
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": STAFF_PASSWORD_LENGTH},
+    },
+    *(
+        {"NAME": f"django.contrib.auth.password_validation.{name}"}
+        for name in ("UserAttributeSimilarityValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+    ),
+]
+AXES_ENABLED = LOGIN_MAX_FAILURES > 0
+AXES_FAILURE_LIMIT = LOGIN_MAX_FAILURES
+AXES_COOLOFF_TIME = timedelta(seconds=LOGIN_COOLOFF)
+AXES_HANDLER = "axes.handlers.cache.AxesCacheHandler"  # shared by all processes, and gone by itself
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # by name alone, anybody could lock an administrator out
+AXES_CLIENT_IP_CALLABLE = "config.throttling.client_address"
+AXES_LOCKOUT_CALLABLE = "config.errors.locked_out"
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+OTP_TOTP_ISSUER = APP_NAME
+
+LOGIN_REDIRECT_URL = "/admin/"
+UNFOLD = {
+    "SITE_TITLE": "config.backoffice.title",
+    "SITE_HEADER": "config.backoffice.title",
+    "SITE_LOGO": "config.backoffice.logo",
+    "SITE_SYMBOL": "hub",
+    "SITE_FAVICONS": [{"rel": "icon", "href": "data:,"}],
+    "STYLES": ["config.backoffice.colors", "config.backoffice.stylesheet"],
+    "GLOBAL_CALLBACK": "config.backoffice.context",
+    "DASHBOARD_CALLBACK": "provisioning.dashboard.callback",
+    "SIDEBAR": {"show_search": True, "navigation": "config.backoffice.navigation"},
+    "ACCOUNT": {"navigation": [{"title": "config.backoffice.two_factor_title", "link": "/admin/two-factor/"}]},
+    "LOGIN": {"form": "identity.two_factor.LoginForm"},
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": True,
+}
+
 # --- Security --------------------------------------------------------------------------------------------------------
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -473,7 +530,7 @@ CONTENT_SECURITY_POLICY = {  # nothing inline, nothing evaluated, config/urls.py
 CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS")
 CORS_ALLOW_HEADERS = [*default_headers, "idempotency-key", "x-challenge-response"]
 CORS_EXPOSE_HEADERS = ["Link", "Retry-After", "X-Request-Id", "Idempotency-Replayed"]
-SILENCED_SYSTEM_CHECKS = ["security.W008"]  # see SECURE_SSL_REDIRECT
+SILENCED_SYSTEM_CHECKS = ["security.W008", "axes.W002"]  # see SECURE_SSL_REDIRECT and ADMIN_MIDDLEWARE
 
 # --- Logging ---------------------------------------------------------------------------------------------------------
 

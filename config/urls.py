@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 
-from config import mailbox, views
+from config import backoffice, mailbox, views
 
 # Both of the API's pages style themselves by script; Redoc searches in a worker that it makes itself.
 explorer = csp_update({"style-src": [SELF, UNSAFE_INLINE]})(SpectacularSwaggerSplitView.as_view(url_name="openapi"))
@@ -23,6 +23,8 @@ urlpatterns = [
     path("explorer/", explorer),
     path("redoc", redoc, name="redoc"),
     path("brand.css", views.brand_css, name="brand-css"),
+    path("admin/brand.css", backoffice.brand_css, name="backoffice-css"),
+    path("admin/", include("identity.staff_urls")),
     path("admin/", admin.site.urls),
     path("", include("identity.urls")),
     path("", include("leads.urls")),

@@ -14,6 +14,7 @@ from config.api import ApiView
 from config.throttling import LoginLimit
 from identity import tokens
 from identity.serializers import CredentialsSerializer, RefreshSerializer, TokenPairSerializer
+from identity.two_factor import passes
 
 
 class PublicView(ApiView):
@@ -31,9 +32,13 @@ class TokenView(PublicView):
     )
     def post(self, request):
         """Exchange the username and password of a staff member for a pair of tokens."""
-        user = authenticate(request._request, **self.valid(CredentialsSerializer))
+        given = self.valid(CredentialsSerializer)
+        code = given.pop("otp", "")
+        user = authenticate(request._request, **given)
         if user is None:
             raise AuthenticationFailed("The username or the password is wrong.")
+        if not passes(user, code):
+            raise AuthenticationFailed("The code of the authenticator app is missing or wrong.", code="code_required")
         pair = tokens.pair_for(user)
         update_last_login(None, user)
         return Response(pair)

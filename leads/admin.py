@@ -1,16 +1,33 @@
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
-from config.admin import AuditedAdmin
+from config.admin import AuditedAdmin, BackOfficeAdmin, DaysFilter, LookedAt
+from identity import permissions as codes
+from identity.operations import OperatingAdmin, operation
 from leads.models import Address, Lead, LeadKey
+from leads.verification import request_link
 
 
 @admin.register(Lead)
-class LeadAdmin(AuditedAdmin):
+class LeadAdmin(OperatingAdmin, AuditedAdmin):
     list_display = ("email", "first_name", "last_name", "company_name", "is_validated", "created_on")
-    list_filter = ("is_validated", "deleted")
+    list_filter = ("is_validated", ("created_on", DaysFilter))
     search_fields = ("email", "first_name", "last_name", "company_name")
-    raw_id_fields = ("address",)
+    autocomplete_fields = ("address",)
     readonly_fields = ("is_validated",)
+    actions_detail = ("resend_mail",)
+
+    def has_add_permission(self, request, obj=None):
+        """A lead signs up by itself: nobody else can prove its address."""
+        return False
+
+    @operation(
+        _("Resend verification mail"), codes=(codes.UPDATE_LEAD,), icon="forward_to_inbox",
+        when=lambda lead: not lead.deleted, asks=_("A mail with a fresh link goes to the address of the lead."),
+    )  # fmt: skip
+    def resend_mail(self, request, lead):
+        request_link(lead_id=lead.id)
+        return _("A mail is on its way to %s.") % lead.email
 
 
 @admin.register(Address)
@@ -20,13 +37,7 @@ class AddressAdmin(AuditedAdmin):
 
 
 @admin.register(LeadKey)
-class LeadKeyAdmin(admin.ModelAdmin):
+class LeadKeyAdmin(LookedAt, BackOfficeAdmin):
     list_display = ("lead_id", "created_on", "expires_at", "used_at")
     raw_id_fields = ("lead",)
-    show_full_result_count = False
-
-    def has_add_permission(self, request):
-        return False
-
-    def has_change_permission(self, request, obj=None):
-        return False
+    ordering = ("-expires_at",)

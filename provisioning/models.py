@@ -75,6 +75,7 @@ class ProvisioningRun(models.Model):
             models.Index(fields=["tenant", "-created_on"], name="runs_of_tenant"),
             models.Index(fields=["expires_at"], name="open_runs_by_expiry", condition=models.Q(state=0)),
             models.Index(fields=["begins_at"], name="open_runs_by_begin", condition=models.Q(state=0)),
+            models.Index(fields=["finished_on"], name="succeeded_runs_by_finish", condition=models.Q(state=1)),
         ]
 
     def __str__(self):

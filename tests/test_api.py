@@ -148,7 +148,7 @@ def test_a_method_that_does_not_exist_is_not_allowed(anyone, method, path):
 class TestStaffTokens:
     @pytest.fixture
     def user(self):
-        group = Group.objects.create(name="Support")
+        group = Group.objects.create(name="Viewers")
         group.permissions.set(Permission.objects.filter(codename__in=["view_tenant", "provision_tenant"]))
         user = make_user(username="ada", password="correct horse")
         user.groups.add(group)

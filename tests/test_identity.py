@@ -18,7 +18,7 @@ from provisioning.models import IdentityClaim, IdentitySetup, IdentityStep, Prov
 from tenants.models import Tenant, TenantConfig, TenantStatus
 from tests.conftest import Caller, assert_error, at_once, call_back, call_users, signed, users_body, users_signed
 from tests.flaky import running
-from tests.make import make_config, make_contact, make_lead, make_run, make_tenant, make_user
+from tests.make import make_config, make_contact, make_lead, make_run, make_tenant
 from tests.test_offboarding import bundle
 from tests.world import ROOT, manage
 
@@ -285,33 +285,15 @@ class TestByHand:
         settings.IDENTITY_PROVIDER = "memory"
         call_command("check_identity")
 
-    def test_the_admin_sets_up_the_chosen_tenants_and_shows_each_step(self, admin_client, settings):
+    def test_the_admin_sets_up_a_tenant_and_shows_each_step(self, admin_client, settings):
         settings.IDENTITY_PROVIDER = "memory"
         run = a_run()
-        other = make_tenant()
-        chosen = {"action": "set_up_identity", "_selected_action": [str(run.tenant_id), str(other.id)]}
-        page = admin_client.post("/admin/tenants/tenant/", chosen, follow=True).content.decode()
+        page = admin_client.post(f"/admin/tenants/tenant/{run.tenant_id}/set-up-identity/", {}, follow=True)
         setup = IdentitySetup.objects.get()
-        assert setup.auth_id in page
-        assert "provision it first" in page
+        assert setup.auth_id in page.content.decode()
         shown = admin_client.get(f"/admin/provisioning/identitysetup/{setup.id}/change/").content.decode()
         assert f"directory {run.tenant.key}" in shown
         assert admin_client.get("/admin/provisioning/identitysetup/").status_code == 200
-
-    def test_the_admins_action_needs_the_permission_to_provision(self, client, settings):
-        from django.contrib.auth.models import Permission
-
-        settings.IDENTITY_PROVIDER = "memory"
-        run = a_run()
-        user = make_user(is_staff=True)
-        user.user_permissions.set(Permission.objects.filter(codename__in=["view_tenant", "change_tenant"]))
-        client.force_login(user)
-        chosen = {"action": "set_up_identity", "_selected_action": [str(run.tenant_id)]}
-        client.post("/admin/tenants/tenant/", chosen)
-        assert not IdentitySetup.objects.exists()
-        user.user_permissions.add(Permission.objects.get(codename="provision_tenant"))
-        client.post("/admin/tenants/tenant/", chosen)
-        assert IdentitySetup.objects.get().created_by == user.id
 
 
 @pytest.mark.django_db

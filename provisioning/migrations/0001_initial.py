@@ -190,6 +190,10 @@ class Migration(migrations.Migration):
             model_name='provisioningrun',
             index=models.Index(condition=models.Q(('state', 0)), fields=['begins_at'], name='open_runs_by_begin'),
         ),
+        migrations.AddIndex(
+            model_name='provisioningrun',
+            index=models.Index(condition=models.Q(('state', 1)), fields=['finished_on'], name='succeeded_runs_by_finish'),
+        ),
         migrations.AddConstraint(
             model_name='provisioningrun',
             constraint=models.UniqueConstraint(condition=models.Q(('state', 0)), fields=('tenant',), name='one_open_run_per_tenant', violation_error_code='run_open', violation_error_message='This tenant is being provisioned or deprovisioned already.'),

@@ -1,0 +1,54 @@
+"""The audit log: what staff did in the back-office, when, from where, and the difference it made.
+
+Written by the admin's pages and operations as they save, and by nothing else: django-auditlog's own signals would
+make every request of the API and every delivery pay for it, whose actors the rows and the timeline name already.
+"""
+
+from auditlog.diff import get_field_value
+from auditlog.models import LogEntry
+from django.db.models import Model
+from django.http import HttpRequest
+
+from config.throttling import client_address
+
+Snapshot = dict[str, object]
+
+BOOKKEEPING = frozenset({"modified_on", "modified_by", "last_login"})
+SECRET = frozenset({"password", "secret", "former_secret", "context", "memory", "key_hash", "config_value"})
+"""What is only said to have changed: credentials, and configurations, which may hold some."""
+HIDDEN = "•••"
+
+
+def snapshot(obj: Model | None) -> Snapshot:
+    """The row as the database has it now; empty where there is none."""
+    row = obj._meta.model._base_manager.filter(pk=obj.pk).first() if obj is not None else None
+    if row is None:
+        return {}
+    return {field.name: get_field_value(row, field) for field in row._meta.concrete_fields}
+
+
+def difference(before: Snapshot, after: Snapshot) -> dict[str, tuple[str, str]]:
+    """What changed from `before` to `after`, by field; of a secret only that it did."""
+    changed = {}
+    for name in {**before, **after}:
+        old, new = before.get(name), after.get(name)
+        if old == new or name in BOOKKEEPING:
+            continue
+        if name in SECRET:
+            old, new = HIDDEN, HIDDEN
+        changed[name] = (str(old), str(new))
+    return changed
+
+
+def record(request: HttpRequest, obj: Model, *, what: str, before: Snapshot, after: Snapshot) -> None:
+    """Write down that the user of `request` did `what` to `obj`."""
+    action = LogEntry.Action.UPDATE if before and after else LogEntry.Action.CREATE
+    LogEntry.objects.log_create(
+        obj,
+        force_log=True,
+        action=LogEntry.Action.DELETE if before and not after else action,
+        actor=request.user,
+        remote_addr=client_address(request) or None,
+        changes=difference(before, after),
+        additional_data={"operation": what},
+    )

@@ -1,0 +1,118 @@
+"""The second factor of staff: a TOTP app (RFC 6238), for the back-office and for /auth/token alike.
+
+Whoever has enrolled an app is asked for its code at every login. With STAFF_TWO_FACTOR=required nobody gets further
+than the page that enrols one.
+"""
+
+from base64 import b32encode
+
+import qrcode
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django_otp import devices_for_user, login, match_token, user_has_device
+from django_otp.plugins.otp_totp.models import TOTPDevice
+from unfold.forms import AuthenticationForm
+from unfold.widgets import INPUT_CLASSES
+
+from config import audit
+from identity.models import User
+
+
+def is_required() -> bool:
+    return settings.STAFF_TWO_FACTOR == "required"
+
+
+def passes(user: User, code: str) -> bool:
+    """Whether the second factor of `user` holds: `code` of its app where it has one, else whether it may go without.
+
+    A code works once, and wrong ones make the app wait longer each time.
+    """
+    if user_has_device(user):
+        user.otp_device = match_token(user, code.replace(" ", "")) if code else None
+        return user.otp_device is not None
+    return not is_required()
+
+
+class CodeInput(forms.TextInput):
+    def __init__(self):
+        attributes = {"autocomplete": "one-time-code", "inputmode": "numeric", "class": " ".join(INPUT_CLASSES)}
+        super().__init__(attributes)
+
+
+class LoginForm(AuthenticationForm):
+    """Username and password, and the code of the app for whoever has one."""
+
+    code = forms.CharField(label=_("Code of your app, if you have set one up"), required=False, widget=CodeInput())
+
+    def clean(self):
+        cleaned = super().clean()
+        user = self.get_user()
+        if user is not None and user_has_device(user) and not passes(user, cleaned.get("code", "")):
+            raise forms.ValidationError(_("The code is missing or wrong, or comes too soon after a wrong one."))
+        return cleaned
+
+
+class CodeForm(forms.Form):
+    code = forms.CharField(label=_("Code of the app"), max_length=10, widget=CodeInput())
+
+
+class TwoFactorMiddleware:
+    """Where a second factor is required, leads who has none to the page that enrols one, and nowhere else."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if is_required() and request.user.is_authenticated and not request.user.is_verified():
+            enrol = reverse("two-factor")
+            if request.path not in (enrol, reverse("admin:logout"), reverse("admin:login"), reverse("admin:jsi18n")):
+                return HttpResponseRedirect(enrol)
+        return self.get_response(request)
+
+
+def enrol(request: HttpRequest) -> HttpResponse:
+    """Enrol an app: its key as a picture and as text, and a code that proves it was read."""
+    user = request.user
+    if user_has_device(user):
+        if not user.is_verified():  # enrolled from elsewhere meanwhile: only a login with a code goes on
+            logout(request)
+            return HttpResponseRedirect(reverse("admin:login"))
+        return _page(request, None, None)
+    device = next(iter(devices_for_user(user, confirmed=False)), None)
+    device = device or TOTPDevice.objects.create(user=user, name=settings.APP_NAME, confirmed=False)
+    form = CodeForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        if device.verify_token(form.cleaned_data["code"].replace(" ", "")):
+            device.confirmed = True
+            device.save()
+            login(request, device)
+            before = audit.snapshot(user)
+            audit.record(request, user, what="enrol_two_factor", before=before, after=before)
+            messages.success(request, _("From now on the code of your app is asked for at every login."))
+            return HttpResponseRedirect(reverse("admin:index"))
+        form.add_error("code", _("The code is wrong, or comes too soon after a wrong one."))
+    return _page(request, form, device)
+
+
+def _page(request: HttpRequest, form: CodeForm | None, device: TOTPDevice | None) -> HttpResponse:
+    context = {**admin.site.each_context(request), "title": _("Two-factor authentication"), "form": form}
+    if device is not None:
+        picture = qrcode.QRCode(border=2)
+        picture.add_data(device.config_url)
+        picture.make()
+        matrix = picture.get_matrix()
+        key = b32encode(device.bin_key).decode()
+        context |= {
+            "modules": [(x, y) for y, line in enumerate(matrix) for x, dark in enumerate(line) if dark],
+            "size": len(matrix),
+            "key": " ".join(key[start : start + 4] for start in range(0, len(key), 4)),
+        }
+    response = TemplateResponse(request, "backoffice/two_factor.html", context)
+    response["Cache-Control"] = "no-store"
+    return response

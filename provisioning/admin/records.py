@@ -1,0 +1,177 @@
+"""Runs, identity set-ups, and the outbox: events and their deliveries."""
+
+from django.contrib import admin
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+
+from config import audit
+from config.admin import KnownValuesFilter, PartInline, RecordAdmin, pretty
+from identity import permissions as codes
+from identity.operations import OperatingAdmin, may, operation
+from provisioning import connectors
+from provisioning.delivery import cancel, replay
+from provisioning.events import INTERNAL, ON_BUS
+from provisioning.mails import MAILS
+from provisioning.models import Delivery, Event, FailedAttempt, IdentitySetup, IdentityStep, ProvisioningRun
+
+MOST_AT_ONCE = 500
+RUN_COLOURS = {
+    ProvisioningRun.State.OPEN: "warning",
+    ProvisioningRun.State.SUCCEEDED: "success",
+    ProvisioningRun.State.FAILED: "danger",
+}
+DELIVERY_COLOURS = {
+    Delivery.State.PENDING: "warning",
+    Delivery.State.DELIVERED: "success",
+    Delivery.State.DEAD: "danger",
+    Delivery.State.CANCELLED: "default",
+}
+
+
+class TierFilter(KnownValuesFilter):
+    title = _("tier")
+    parameter_name = "tier"
+
+    def values(self):
+        return ["BASIC", "STANDARD", "PREMIUM"]
+
+
+class EventTypeFilter(KnownValuesFilter):
+    title = _("type")
+    parameter_name = "type"
+
+    def values(self):
+        return sorted(ON_BUS | INTERNAL)
+
+
+class DestinationFilter(KnownValuesFilter):
+    title = _("destination")
+    parameter_name = "destination"
+
+    def values(self):
+        return [f"bus:{name}" for name in connectors.active()] + [f"mail:{name}" for name in sorted(MAILS)]
+
+
+@admin.register(ProvisioningRun)
+class ProvisioningRunAdmin(RecordAdmin):
+    list_display = ("tenant", "kind", "state_badge", "tier", "isolation", "created_on", "expires_at", "reason")
+    list_filter = ("state", "kind", TierFilter)
+    list_select_related = ("tenant",)
+    search_fields = ("tenant__name", "tenant__key")
+    exclude = ("secret", "former_secret", "context", "subscription")
+    readonly_fields = ("pretty_subscription",)
+    ordering = ("-created_on",)
+
+    @display(description=_("state"), ordering="state", label=RUN_COLOURS)
+    def state_badge(self, run):
+        return ProvisioningRun.State(run.state), run.get_state_display()
+
+    @display(description=_("subscription"))
+    def pretty_subscription(self, run):
+        return pretty(run.subscription)
+
+
+class DeliveryInline(PartInline):
+    model = Delivery
+    fields = ("destination", "state", "attempts", "next_attempt_on", "last_error")
+    ordering = ("id",)
+
+
+@admin.register(Event)
+class EventAdmin(RecordAdmin):
+    list_display = ("type", "subject", "occurred_on", "event_id")
+    list_filter = (EventTypeFilter,)
+    search_fields = ("=subject", "=event_id")
+    exclude = ("payload",)
+    readonly_fields = ("pretty_payload",)
+    ordering = ("-id",)
+    inlines = (DeliveryInline,)
+
+    @display(description=_("payload"))
+    def pretty_payload(self, event):
+        return pretty(event.payload)
+
+
+class FailedAttemptInline(PartInline):
+    model = FailedAttempt
+    fields = ("number", "failed_on", "error")
+    ordering = ("-id",)
+    show_change_link = False
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(OperatingAdmin, RecordAdmin):
+    list_display = ("event_type", "destination", "state_badge", "attempts", "next_attempt_on", "last_error")
+    list_filter = ("state", DestinationFilter)
+    list_select_related = ("event",)
+    search_fields = ("=subject", "=event__event_id")
+    exclude = ("lease",)
+    ordering = ("-id",)
+    actions = ("replay_selected", "cancel_selected")
+    actions_detail = ("replay", "cancel")
+    inlines = (FailedAttemptInline,)
+
+    @display(description=_("event"))
+    def event_type(self, delivery):
+        return delivery.event.type
+
+    @display(description=_("state"), ordering="state", label=DELIVERY_COLOURS)
+    def state_badge(self, delivery):
+        return Delivery.State(delivery.state), delivery.get_state_display()
+
+    @operation(
+        _("Replay"), codes=(codes.PROVISION_TENANT,), icon="replay",
+        when=lambda delivery: delivery.state != Delivery.State.PENDING,
+        asks=_("It is delivered once more, under the same event id."),
+    )  # fmt: skip
+    def replay(self, request, delivery):
+        replay(Delivery.objects.filter(id=delivery.id))
+        return _("The delivery will be tried again.")
+
+    @operation(
+        _("Cancel delivery"), codes=(codes.PROVISION_TENANT,), icon="cancel", destroys=True,
+        when=lambda delivery: delivery.state in (Delivery.State.PENDING, Delivery.State.DEAD),
+        asks=_("It is not delivered any more, unless it is replayed."),
+    )  # fmt: skip
+    def cancel(self, request, delivery):
+        cancel(Delivery.objects.filter(id=delivery.id))
+        return _("The delivery is cancelled.")
+
+    @admin.action(description=_("Replay the selected deliveries"), permissions=["operate"])
+    def replay_selected(self, request, queryset):
+        self.message_user(request, _("%d deliveries will be tried again.") % self._recorded(request, queryset, replay))
+
+    @admin.action(description=_("Cancel the selected deliveries"), permissions=["operate"])
+    def cancel_selected(self, request, queryset):
+        self.message_user(request, _("%d deliveries were cancelled.") % self._recorded(request, queryset, cancel))
+
+    def _recorded(self, request, queryset, act) -> int:
+        """`act` on the deliveries; each is in the audit log, up to MOST_AT_ONCE, and the first of more."""
+        chosen = [(each, audit.snapshot(each)) for each in queryset[:MOST_AT_ONCE]]
+        with transaction.atomic():
+            done = act(queryset)
+            for each, before in chosen:
+                audit.record(request, each, what=act.__name__, before=before, after=audit.snapshot(each))
+        return done
+
+    def has_operate_permission(self, request, obj=None):
+        return may(request.user, codes.PROVISION_TENANT)
+
+
+class IdentityStepInline(PartInline):
+    model = IdentityStep
+    fields = ("name", "what", "outcome", "reason", "attempts", "done_on")
+    ordering = ("id",)
+    show_change_link = False
+
+
+@admin.register(IdentitySetup)
+class IdentitySetupAdmin(RecordAdmin):
+    list_display = ("tenant", "provider", "tier", "auth_id", "attempts", "last_error", "created_on", "finished_on")
+    list_filter = (TierFilter,)
+    list_select_related = ("tenant",)
+    search_fields = ("tenant__name", "tenant__key")
+    exclude = ("memory",)
+    ordering = ("-created_on",)
+    inlines = (IdentityStepInline,)

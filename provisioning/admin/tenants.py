@@ -1,0 +1,272 @@
+"""The pages of tenants and leads, which are those of their rooms, with what provisioning knows and can do besides."""
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Exists, OuterRef, Subquery
+from django.http import HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+
+from billing.models import Invoice, Plan, Subscription
+from billing.models.subscriptions import LIVE
+from config import audit
+from config.admin import BackOfficeAdmin, PartInline
+from identity import permissions as codes
+from identity.operations import OperationForm, operation
+from leads.admin import LeadAdmin
+from leads.models import Lead
+from provisioning import offboarding
+from provisioning.identity_setup import set_up_identity
+from provisioning.models import Event, ProvisioningRun
+from provisioning.requests import provision_on_plan, request_deprovisioning, rotate_secret
+from provisioning.timeline import Subjects, subjects_of, timeline_of
+from tenants import keys, onboarding
+from tenants.admin import TenantAdmin, in_status
+from tenants.forms import TenantForm
+from tenants.models import Contact, Tenant, TenantStatus
+
+TIMELINE_LENGTH = 100
+
+
+def attachment(content: bytes, name: str, content_type: str) -> HttpResponse:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+    return HttpResponse(content, content_type=content_type, headers=headers)
+
+
+class PlanForm(OperationForm):
+    """The plan to provision on: the one that the tenant has taken already, where it has."""
+
+    plan = forms.ModelChoiceField(label=_("Plan"), queryset=Plan.objects.filter(is_active=True))
+
+    def __init__(self, *args, obj, **kwargs):
+        super().__init__(*args, obj=obj, **kwargs)
+        taken = obj.subscriptions(manager="objects").filter(status__in=LIVE).first()
+        self.fields["plan"].initial = taken.plan_id if taken else None
+
+
+class TypeTheKeyForm(OperationForm):
+    key = forms.CharField(label=_("Type the tenant's key to confirm"))
+
+    def clean_key(self) -> str:
+        if self.cleaned_data["key"] != self.obj.key:
+            raise forms.ValidationError(_("This is not the tenant's key."))
+        return self.cleaned_data["key"]
+
+
+class OnboardLeadForm(TenantForm):
+    def __init__(self, *args, obj, **kwargs):
+        super().__init__(*args, obj=obj, **kwargs)
+        self.fields["name"].initial = obj.company_name
+        self.fields["key"].initial = next(iter(keys.propose(obj)), "")
+        self.fields["domains"].initial = ", ".join(onboarding.proposed_domains(obj))
+
+
+class StageFilter(admin.SimpleListFilter):
+    """Where leads stand on their way to a tenant."""
+
+    title = _("stage")
+    parameter_name = "stage"
+
+    def lookups(self, request, model_admin):
+        return [("signed_up", _("signed up")), ("verified", _("verified")), ("tenant", _("tenant"))]
+
+    def queryset(self, request, queryset):
+        has_tenant = Exists(Tenant.objects.filter(lead=OuterRef("pk")))
+        match self.value():
+            case "signed_up":
+                return queryset.filter(is_validated=False)
+            case "verified":
+                return queryset.filter(~has_tenant, is_validated=True)
+            case "tenant":
+                return queryset.filter(has_tenant)
+        return queryset
+
+
+admin.site.unregister((Tenant, Lead))
+
+
+class WithTimeline(BackOfficeAdmin):
+    """A page with the timeline of what it shows behind a tab."""
+
+    def get_readonly_fields(self, request, obj=None):
+        return (*super().get_readonly_fields(request, obj), *(("timeline",) if obj else ()))
+
+    def get_fields(self, request, obj=None):
+        return [name for name in super().get_fields(request, obj) if name != "timeline"]
+
+    def get_fieldsets(self, request, obj=None):
+        shown = super().get_fieldsets(request, obj)
+        return [*shown, (_("Timeline"), {"fields": ("timeline",), "classes": ["tab"]})] if obj else shown
+
+    @display(description=_("timeline"))
+    def timeline(self, obj):
+        entries = timeline_of(self.subjects(obj), limit=TIMELINE_LENGTH)
+        return render_to_string("admin/timeline.html", {"entries": entries})
+
+    def subjects(self, obj) -> Subjects:
+        raise NotImplementedError
+
+
+class SubscriptionInline(PartInline):
+    model = Subscription
+    fields = ("plan", "price", "currency_code", "status", "period_start", "period_end")
+
+
+class InvoiceInline(PartInline):
+    model = Invoice
+    fields = ("number", "amount", "currency_code", "due_date", "status")
+    ordering = ("-issued_on",)
+
+
+@admin.register(Tenant)
+class ProvisionedTenantAdmin(WithTimeline, TenantAdmin):
+    list_display = ("name", "key", "status_badge", "tier", "primary_mail", "last_event", "created_on")
+    inlines = (*TenantAdmin.inlines, SubscriptionInline, InvoiceInline)
+    actions_detail = (
+        "provision", "retry", *TenantAdmin.actions_detail, "set_up_identity", "call_off", "restore",
+        {"title": _("More"), "items": ["rotate_secret", "export", "deprovision"]},
+    )  # fmt: skip
+
+    def get_queryset(self, request):
+        """With what the list shows of other tables; the database looks it up for the rows of the page alone."""
+        mine = {"tenant": OuterRef("pk")}
+        runs = ProvisioningRun.objects.filter(**mine, kind=ProvisioningRun.Kind.PROVISION).order_by("-created_on")
+        contacts = Contact.objects.filter(**mine).order_by("-is_primary", "created_on", "id")
+        events = Event.objects.filter(subject=OuterRef("pk")).order_by("-id")
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                run_tier=Subquery(runs.values("tier")[:1]),
+                mail_of_primary=Subquery(contacts.values("email")[:1]),
+                newest_event=Subquery(events.values("type")[:1]),
+            )
+        )
+
+    @display(description=_("tier"))
+    def tier(self, tenant):
+        return tenant.run_tier
+
+    @display(description=_("primary contact"))
+    def primary_mail(self, tenant):
+        return tenant.mail_of_primary
+
+    @display(description=_("last event"))
+    def last_event(self, tenant):
+        return tenant.newest_event
+
+    @operation(
+        _("Provision"), codes=(codes.PROVISION_TENANT,), icon="rocket_launch", form=PlanForm,
+        when=in_status(TenantStatus.PENDINGPROVISION),
+        asks=_("The provisioner is asked to build the tenant's resources."),
+    )  # fmt: skip
+    def provision(self, request, tenant, plan):
+        unpaid = provision_on_plan(tenant_id=tenant.id, plan=plan, reference="", actor=request.user.pk)
+        if unpaid is not None:
+            return _("Invoice %s has to be paid first.") % unpaid.number
+        return _("The provisioner is asked to build the tenant.")
+
+    @operation(
+        _("Retry"), codes=(codes.PROVISION_TENANT,), icon="replay", form=PlanForm,
+        when=in_status(TenantStatus.PROVISIONFAILED),
+        asks=_("The provisioner is asked once more, with a fresh secret."),
+    )  # fmt: skip
+    def retry(self, request, tenant, plan):
+        provision_on_plan(tenant_id=tenant.id, plan=plan, reference="", actor=request.user.pk)
+        return _("The provisioner is asked once more.")
+
+    @operation(
+        _("Deprovision"), codes=(codes.DELETE_TENANT,), icon="delete_forever", form=TypeTheKeyForm, destroys=True,
+        when=in_status(TenantStatus.ACTIVE, TenantStatus.INACTIVE, TenantStatus.PROVISIONFAILED),
+        asks=_("Everything that was built for the tenant is taken down, and its subscription ends."),
+    )  # fmt: skip
+    def deprovision(self, request, tenant, key):
+        request_deprovisioning(tenant_id=tenant.id, actor=request.user.pk)
+        return _("The provisioner is asked to take the tenant down.")
+
+    @operation(
+        _("Call off deprovisioning"), codes=(codes.DELETE_TENANT,), icon="undo",
+        when=in_status(TenantStatus.DEPROVISIONING),
+        asks=_("While its grace period lasts, the tenant goes back to what it was."),
+    )  # fmt: skip
+    def call_off(self, request, tenant):
+        offboarding.restore(tenant_id=tenant.id, actor=request.user.pk)
+        return _("The deprovisioning is called off.")
+
+    @operation(
+        _("Restore"), codes=(codes.DELETE_TENANT,), icon="restore_from_trash",
+        when=lambda tenant: tenant.deleted and tenant.name != offboarding.ERASED,
+        asks=_("The tenant is in the lists again, with its key. What was built for it is not built anew."),
+    )  # fmt: skip
+    def restore(self, request, tenant):
+        Tenant.everything.filter(id=tenant.id).restore(actor=request.user.pk)
+        return _("The tenant is restored.")
+
+    @operation(
+        _("Export"), codes=(codes.DELETE_TENANT,), icon="download", calls_out=True,
+        when=lambda tenant: not tenant.deleted,
+        asks=_("Everything that is kept about the tenant, as a ZIP of JSON and PDF files."),
+    )  # fmt: skip
+    def export(self, request, tenant):
+        return attachment(offboarding.export(tenant), f"{tenant.key}.zip", "application/zip")
+
+    @operation(
+        _("Set up identity"), codes=(codes.PROVISION_TENANT,), icon="fingerprint", calls_out=True,
+        when=in_status(TenantStatus.ACTIVE, TenantStatus.PROVISIONING),
+        asks=_("The tenant gets its realm, organization or pool at the identity provider, and its first user."),
+    )  # fmt: skip
+    def set_up_identity(self, request, tenant):
+        auth_id = set_up_identity(tenant_id=tenant.id, actor=request.user.pk)
+        return _("The identity is set up, its first user is %s.") % auth_id
+
+    @operation(
+        _("Rotate secret"), codes=(codes.PROVISION_TENANT,), icon="key",
+        when=in_status(TenantStatus.PROVISIONING, TenantStatus.DEPROVISIONING),
+        asks=_("The provisioner is sent a fresh secret for its callback; the former one holds for a while beside it."),
+    )  # fmt: skip
+    def rotate_secret(self, request, tenant):
+        rotate_secret(tenant_id=tenant.id, actor=request.user.pk)
+        return _("A fresh secret is on its way to the provisioner.")
+
+    def restorable(self, queryset):
+        return super().restorable(queryset).exclude(name=offboarding.ERASED)
+
+    def subjects(self, tenant):
+        return subjects_of(tenant)
+
+
+@admin.register(Lead)
+class OnboardingLeadAdmin(WithTimeline, LeadAdmin):
+    list_display = (*LeadAdmin.list_display[:-1], "stage", "created_on")
+    list_filter = (StageFilter, *LeadAdmin.list_filter)
+    actions_detail = (*LeadAdmin.actions_detail, "onboard")
+
+    def get_queryset(self, request):
+        mine = Tenant.objects.filter(lead=OuterRef("pk"))
+        return super().get_queryset(request).annotate(tenant_status=Subquery(mine.values("status")[:1]))
+
+    @display(
+        description=_("stage"),
+        label={"signed_up": "default", "verified": "info", "tenant": "warning", "active": "success"},
+    )
+    def stage(self, lead):
+        """How far down the funnel it is."""
+        if lead.tenant_status == TenantStatus.ACTIVE:
+            return "active", _("active")
+        if lead.tenant_status is not None:
+            return "tenant", _("tenant")
+        return ("verified", _("verified")) if lead.is_validated else ("signed_up", _("signed up"))
+
+    @operation(
+        _("Onboard as tenant"), codes=(codes.CREATE_TENANT,), icon="domain_add", form=OnboardLeadForm,
+        when=lambda lead: not lead.deleted and lead.is_validated and lead.tenant_status is None,
+    )  # fmt: skip
+    def onboard(self, request, lead, **values):
+        made = onboarding.onboard_lead(lead_id=lead.id, **values)
+        audit.record(request, made, what="onboard", before={}, after=audit.snapshot(made))
+        return HttpResponseRedirect(reverse("admin:tenants_tenant_change", args=[made.id]))
+
+    def subjects(self, lead):
+        return [lead.id, *lead.tenants.values_list("id", flat=True)]

@@ -1,0 +1,227 @@
+"""The dashboard at /admin/: what the service's tables add up to. Seven statements, and none for a minute then.
+
+Everything but the money comes from one statement, a union of counts, and from the durations' own.
+"""
+
+import datetime
+from collections import defaultdict
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.core.cache import cache
+from django.db.models import (
+    CharField,
+    Count,
+    DurationField,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+)
+from django.db.models.expressions import Window
+from django.db.models.functions import Cast, Coalesce, RowNumber, TruncDate
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from billing.models import Invoice, Subscription, Tier
+from billing.models.subscriptions import LIVE
+from billing.money import shown
+from billing.summary import summary
+from leads.models import Lead
+from provisioning.charts import columns, shares
+from provisioning.models import Delivery, ProvisioningRun
+from tenants.models import Tenant, TenantStatus
+
+PERIODS = (7, 30, 90, 365)
+"""What may be chosen, in days."""
+PERIOD = 30
+STALE = timedelta(days=3)
+"""How long a lead may take to prove its address before somebody should look."""
+KEPT = 60
+"""How long the sums are kept, in seconds."""
+MONTHS = 12
+STATUS_KINDS = {
+    TenantStatus.ACTIVE: "good", TenantStatus.PROVISIONFAILED: "bad", TenantStatus.PROVISIONING: "busy",
+    TenantStatus.DEPROVISIONING: "busy",
+}  # fmt: skip
+
+
+def callback(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """What unfold calls for the index: the context with what the user may see."""
+    wanted = request.GET.get("days", "")
+    days = int(wanted) if wanted in map(str, PERIODS) else PERIOD
+    sees = request.user.has_perm
+    context |= {"title": _("Dashboard"), "days": days, "periods": PERIODS}
+    if sees("tenants.view_tenant") and sees("leads.view_lead"):
+        context |= customers(cache.get_or_set(f"dashboard:{days}", lambda: gather(days), KEPT), days)
+    if sees("billing.view_invoice"):
+        context["money"] = money(cache.get_or_set("dashboard:money", lambda: summary(months=MONTHS), KEPT))
+    return context
+
+
+def gather(days: int) -> dict[str, Any]:
+    """The numbers of the last `days` days, in two statements."""
+    now = timezone.now()
+    since = now - timedelta(days=days)
+    cohort = Lead.objects.filter(created_on__gte=since)
+    tenants = Tenant.objects.filter(lead__created_on__gte=since, lead__deleted=False)
+    live = Subscription.objects.filter(status__in=LIVE, tenant__deleted=False)
+    counted = [
+        _count("lead", cohort),
+        _count("verified", cohort.filter(is_validated=True)),
+        _count("tenant", tenants),
+        _count("active", tenants.filter(status=TenantStatus.ACTIVE)),
+        _count("day", cohort, by=Cast(TruncDate("created_on"), CharField())),
+        _count("status", Tenant.objects.all(), by=Cast("status", CharField())),
+        _count("tier", live, by=F("plan__tier")),
+        _count("failed", Tenant.objects.filter(status=TenantStatus.PROVISIONFAILED)),
+        _count("dead", Delivery.objects.filter(state=Delivery.State.DEAD)),
+        _count("overdue", Invoice.objects.overdue(now)),
+        _count("stale", Lead.objects.filter(is_validated=False, created_on__lt=now - STALE)),
+    ]
+    found: dict[str, dict[str, int]] = defaultdict(dict)
+    for kind, key, count in counted[0].union(*counted[1:], all=True):
+        found[kind][key] = count
+    return {"counts": dict(found), "durations": durations(since), "now": now}
+
+
+def _count(kind: str, rows: QuerySet, by: Any = None) -> QuerySet:
+    """The rows' number as (kind, key, count), for each value of `by` or, without, for all of them."""
+    key = Value("", CharField()) if by is None else by
+    named = rows.order_by().annotate(counted=Value(kind, CharField()), apart=key)
+    return named.values("counted", "apart").annotate(count=Count("pk")).values_list("counted", "apart", "count")
+
+
+def durations(since: datetime.datetime) -> dict[str, timedelta]:
+    """From the sign-up, or the tenant's creation, to ACTIVE: median and 90th percentile of those ACTIVE since then.
+
+    By rank, as SQLite has no percentiles.
+    """
+    built = ProvisioningRun.objects.filter(
+        state=ProvisioningRun.State.SUCCEEDED, kind=ProvisioningRun.Kind.PROVISION, finished_on__gte=since
+    )
+    began = Coalesce("tenant__lead__created_on", "tenant__created_on")
+    took = ExpressionWrapper(F("finished_on") - began, output_field=DurationField())
+    first = ProvisioningRun.objects.filter(tenant=OuterRef("tenant"), state=1, kind=0).order_by("created_on")
+    ranked = (
+        built.filter(id=Subquery(first.values("id")[:1]))
+        .annotate(took=took)
+        .annotate(rank=Window(RowNumber(), order_by="took"), of=Window(Count("pk")))
+        .filter(Q(rank=(F("of") + 1) / 2) | Q(rank=(F("of") * 9 + 9) / 10))
+        .order_by("rank")
+        .values_list("rank", "of", "took")
+    )
+    by_rank = {rank: (of, took) for rank, of, took in ranked}
+    if not by_rank:
+        return {}
+    of = next(iter(by_rank.values()))[0]
+    return {"median": by_rank[(of + 1) // 2][1], "p90": by_rank[(of * 9 + 9) // 10][1]}
+
+
+def customers(found: dict[str, Any], days: int) -> dict[str, Any]:
+    """What the page shows of leads and tenants."""
+    counts, now = found["counts"], found["now"]
+
+    def number(kind: str) -> int:
+        return counts.get(kind, {}).get("", 0)
+
+    leads, tenants = reverse("admin:leads_lead_changelist"), reverse("admin:tenants_tenant_changelist")
+    since = (now - timedelta(days=days)).date()
+    steps = [
+        (_("Leads"), number("lead"), "step", f"{leads}?created_on_from={since}"),
+        (_("Verified"), number("verified"), "step", f"{leads}?created_on_from={since}&is_validated__exact=1"),
+        (_("Tenants"), number("tenant"), "step", f"{leads}?created_on_from={since}&stage=tenant"),
+        (_("Active"), number("active"), "good", f"{tenants}?created_on_from={since}&status__exact=0"),
+    ]
+    statuses = counts.get("status", {})
+    tiers = counts.get("tier", {})
+    return {
+        "attention": _attention(number, now),
+        "funnel": shares(steps),
+        "statuses": shares([
+            (status.label, statuses.get(str(status.value), 0), STATUS_KINDS.get(status, "step"),
+             f"{tenants}?status__exact={status.value}")
+            for status in TenantStatus
+        ]),
+        "tiers": shares([(tier.label, tiers.get(tier.value, 0), "step", "") for tier in Tier]),
+        "durations": {name: _spoken(took) for name, took in found["durations"].items()},
+        "signups": _signups(counts.get("day", {}), now.date(), days),
+    }  # fmt: skip
+
+
+def _attention(number, now: datetime.datetime) -> list[dict[str, Any]]:
+    """What needs a person now, each with the list that shows it."""
+    deliveries, invoices = (
+        reverse("admin:provisioning_delivery_changelist"),
+        reverse("admin:billing_invoice_changelist"),
+    )
+    leads, tenants = reverse("admin:leads_lead_changelist"), reverse("admin:tenants_tenant_changelist")
+    stale = (now - STALE).date()
+    return [
+        {"label": label, "count": number(kind), "url": url}
+        for label, kind, url in (
+            (_("Failed provisionings"), "failed", f"{tenants}?status__exact={TenantStatus.PROVISIONFAILED.value}"),
+            (_("Dead deliveries"), "dead", f"{deliveries}?state__exact={Delivery.State.DEAD.value}"),
+            (_("Overdue invoices"), "overdue", f"{invoices}?overdue=yes"),
+            (_("Leads unverified for days"), "stale", f"{leads}?stage=signed_up&created_on_to={stale}"),
+        )
+    ]
+
+
+def _signups(by_day: dict[str, int], today: datetime.date, days: int):
+    """A bar a day; of more than 90 days one a week."""
+    step = 7 if days > 90 else 1
+    groups = []
+    for start in range(days - 1, -1, -step):
+        span = [today - timedelta(days=each) for each in range(start, max(start - step, -1), -1)]
+        count = sum(by_day.get(day.isoformat(), 0) for day in span)
+        groups.append((f"{span[0]:%d.%m.}", [("step", count, f"{span[0]:%Y-%m-%d}: {count}")]))
+    highest = max(bars[0][1] for _, bars in groups)
+    return columns(groups, top=str(highest), every=max(1, len(groups) // 8))
+
+
+def money(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the page shows of each currency."""
+    result = []
+    for each in found["currencies"]:
+        currency = each["currency_code"]
+        groups = [
+            (
+                month["month"][5:],
+                [
+                    (kind, float(month[kind]), f"{month['month']} {label}: {shown(month[kind], currency)}")
+                    for kind, label in (("issued", _("issued")), ("paid", _("paid")), ("mrr", _("recurring")))
+                ],
+            )
+            for month in each["months"]
+        ]
+        highest = max(
+            (month[kind] for month in each["months"] for kind in ("issued", "paid", "mrr")), default=Decimal(0)
+        )
+        result.append(
+            {
+                "currency": currency,
+                "mrr": shown(each["months"][-1]["mrr"], currency),
+                "open": shown(each["open"], currency),
+                "overdue": shown(each["overdue"], currency),
+                "plot": columns(groups, top=shown(highest, currency)),
+            }
+        )
+    return result
+
+
+def _spoken(took: timedelta) -> str:
+    """A duration in its two largest units."""
+    seconds = int(took.total_seconds())
+    days, hours, minutes = seconds // 86_400, seconds // 3_600 % 24, seconds // 60 % 60
+    if days:
+        return _("%(days)d d %(hours)d h") % {"days": days, "hours": hours}
+    if hours:
+        return _("%(hours)d h %(minutes)d min") % {"hours": hours, "minutes": minutes}
+    return _("%(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": seconds % 60}

@@ -1,0 +1,141 @@
+"""The back-office: lists that stay quick, what is deleted and how it comes back."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from tenants.models import Contact, Tenant
+from tests.make import (
+    make_address,
+    make_config,
+    make_contact,
+    make_invoice,
+    make_key,
+    make_lead,
+    make_resource,
+    make_run,
+    make_subscription,
+    make_tenant,
+    make_user,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def office(client):
+    """A superuser's browser."""
+    client.force_login(make_user(is_staff=True, is_superuser=True))
+    return client
+
+
+def changelist(model, query: str = "") -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist") + query
+
+
+def change(obj) -> str:
+    return reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change", args=[obj.pk])
+
+
+def customers(count: int) -> None:
+    for _ in range(count):
+        lead = make_lead(address=make_address())
+        make_key(lead)
+        tenant = make_tenant(lead=lead, address=lead.address)
+        make_contact(tenant), make_resource(tenant), make_config(tenant)
+        make_invoice(tenant), make_subscription(tenant), make_run(tenant)
+
+
+class TestLists:
+    def test_take_as_many_statements_for_many_rows_as_for_few(self, office):
+        def counted() -> dict[str, int]:
+            counts = {}
+            for model in admin.site._registry:
+                with CaptureQueriesContext(connection) as queries:
+                    assert office.get(changelist(model)).status_code == 200
+                counts[model.__name__] = len(queries)
+            return counts
+
+        customers(1)
+        counted()  # fills the caches of content types and the like
+        few = counted()
+        customers(3)
+        assert counted() == few
+        assert max(few.values()) < 15
+
+    def test_of_tenants_say_status_tier_contact_and_last_event(self, office):
+        run = make_run()
+        make_contact(run.tenant, email="first@acme.example", is_primary=True)
+        page = office.get(changelist(Tenant)).content.decode()
+        for word in ("PROVISIONING", "PREMIUM", "first@acme.example", "TENANT_PROVISIONING"):
+            assert word in page
+
+    def test_can_be_searched_and_filtered(self, office):
+        customers(1)
+        for model, page in admin.site._registry.items():
+            if page.search_fields:
+                assert office.get(changelist(model, "?q=acme")).status_code == 200
+            for spec in office.get(changelist(model)).context["cl"].filter_specs:
+                own = hasattr(spec, "parameter_name")
+                for value, _ in getattr(spec, "lookup_choices", []) if own else []:
+                    answer = office.get(changelist(model, f"?{spec.parameter_name}={value}"))
+                    assert answer.status_code == 200, (model, spec.parameter_name)
+
+    def test_can_be_narrowed_to_days_both_included(self, office):
+        for day in (1, 2, 3):
+            make_tenant(name=f"Day {day}", created_on=datetime(2026, 3, day, 12, tzinfo=UTC))
+        page = office.get(changelist(Tenant, "?created_on_from=2026-03-02&created_on_to=2026-03-02"))
+        assert [tenant.name for tenant in page.context["cl"].queryset] == ["Day 2"]
+        assert office.get(changelist(Tenant, "?created_on_from=nonsense")).context["cl"].queryset.count() == 3
+
+
+class TestWhatIsDeleted:
+    def test_stays_out_of_the_list_until_asked_for(self, office):
+        make_tenant(name="Here")
+        make_tenant(name="Gone", deleted=True)
+        names = {
+            query: [name for name in ("Here", "Gone") if name in office.get(changelist(Tenant, query)).content.decode()]
+            for query in ("", "?deleted=yes", "?deleted=all")
+        }
+        assert names == {"": ["Here"], "?deleted=yes": ["Gone"], "?deleted=all": ["Here", "Gone"]}
+
+    def test_is_restored_from_the_list(self, office):
+        tenant = make_tenant(name="Gone", deleted=True)
+        chosen = {"action": "restore_selected", "_selected_action": [str(tenant.id)]}
+        page = office.post(changelist(Tenant, "?deleted=yes"), chosen, follow=True)
+        assert "1 was restored" in page.content.decode()
+        tenant.refresh_from_db()
+        assert (tenant.deleted, tenant.deleted_on) == (False, None)
+        assert tenant.modified_by is not None
+
+    def test_is_not_restored_where_its_place_is_taken_and_the_page_says_so(self, office):
+        tenant = make_tenant(key="acme", deleted=True)
+        make_tenant(key="acme")
+        chosen = {"action": "restore_selected", "_selected_action": [str(tenant.id)]}
+        page = office.post(changelist(Tenant, "?deleted=yes"), chosen, follow=True)
+        assert "This key belongs to another tenant." in page.content.decode()
+        tenant.refresh_from_db()
+        assert tenant.deleted
+
+    def test_is_not_among_the_parts_on_a_tenants_page(self, office):
+        tenant = make_tenant()
+        make_contact(tenant, email="here@acme.example")
+        make_contact(tenant, email="gone@acme.example", deleted=True)
+        page = office.get(change(tenant)).content.decode()
+        assert "here@acme.example" in page
+        assert "gone@acme.example" not in page
+
+
+def test_a_change_in_the_admin_says_who_made_it(office):
+    contact = make_contact()
+    fields = {
+        "first_name": "Grace", "last_name": "Hopper", "email": "grace@acme.example", "tenant": str(contact.tenant_id)
+    }  # fmt: skip
+    assert office.post(change(contact), fields).status_code == 302
+    changed = Contact.objects.get(id=contact.id)
+    assert changed.first_name == "Grace"
+    assert str(changed.modified_by) == office.session["_auth_user_id"]

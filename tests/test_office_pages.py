@@ -1,0 +1,202 @@
+"""The back-office in Chromium, against a service of its own with example data and the demo provisioner."""
+
+import re
+from base64 import b32decode
+from datetime import timedelta
+
+import pytest
+import requests
+from django_otp.oath import TOTP
+from playwright.sync_api import expect
+
+from identity.permissions import ALL_CODES
+from identity.tokens import mint
+from tests.browser import DEVICES, assert_accessible, chromium, picture, visit  # noqa: F401  (fixtures)
+from tests.world import manage, served, wait_until
+
+pytestmark = pytest.mark.xdist_group("browser")
+PASSWORD = "a-long-one-for-tests"
+PAGES = {
+    "dashboard": "/admin/?days=365",
+    "tenants": "/admin/tenants/tenant/",
+    "leads": "/admin/leads/lead/",
+    "invoices": "/admin/billing/invoice/",
+    "subscriptions": "/admin/billing/subscription/",
+    "plans": "/admin/billing/plan/",
+    "events": "/admin/provisioning/event/",
+    "deliveries": "/admin/provisioning/delivery/",
+    "audit": "/admin/auditlog/logentry/",
+    "new-tenant": "/admin/tenants/tenant/new-tenant/",
+    "two-factor": "/admin/two-factor/",
+}
+
+
+class Office:
+    """The service, its variables, and its API as somebody with every permission calls it."""
+
+    def __init__(self, url: str, variables: dict[str, str]):
+        self.url, self.variables = url, variables
+        token = mint(subject="0b9a1c3e-5d52-4c0a-9f0e-3f7f5a1c2d3e", permissions=ALL_CODES, lifetime=timedelta(hours=1))
+        self.headers = {"Authorization": f"Bearer {token}"}
+
+    def api(self, method: str, path: str, body=None):
+        answer = requests.request(method, self.url + path, json=body, headers=self.headers, timeout=10)
+        assert answer.ok, answer.text
+        return answer.json() if answer.content else None
+
+    def manage(self, *arguments: str, **values: str) -> str:
+        found = manage(*arguments, **self.variables, **values)
+        assert found.returncode == 0, found.stderr
+        return found.stdout
+
+    def tenant(self, status: str) -> dict:
+        return self.api("GET", f"/tenants?status={status}")[0]
+
+    def log_in(self, page, username: str, code: str = "") -> None:
+        page.goto(f"{self.url}/admin/login/")
+        page.fill("#id_username", username)
+        page.fill("#id_password", PASSWORD)
+        page.fill("#id_code", code)
+        page.get_by_role("button", name="Log in").click()
+
+
+@pytest.fixture(scope="module")
+def office(chromium, tmp_path_factory):  # noqa: F811
+    variables = {"VAR_DIR": str(tmp_path_factory.mktemp("var")), "DEMO_BUILD_SECONDS": "1", "AUTH_MAX_ATTEMPTS": "0"}
+    found = manage("migrate", "-v0", **variables)
+    assert found.returncode == 0, found.stderr
+    with served(**variables) as url:
+        made = Office(url, variables)
+        made.manage("seed")
+        for name, role in (("boss", "Administrator"), ("helper", "Support"), ("careful", "Operator")):
+            made.manage("create_staff", name, "--role", role, STAFF_PASSWORD=PASSWORD)
+        yield made
+
+
+def button(page, name: str):
+    """A button above the page of an object; its icon's name is part of what it is called."""
+    return page.get_by_role("link", name=re.compile(rf"\b{name}$")).first
+
+
+def press(page, name: str) -> None:
+    """Press a button above the page of an object, and the one of the page that asks."""
+    button(page, name).click()
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_every_page_is_accessible_and_looks_right(office, visit, device):  # noqa: F811
+    page = visit(device)
+    page.goto(f"{office.url}/admin/login/")
+    picture(page, "20-login", device=device)
+    assert_accessible(page)
+    office.log_in(page, "boss")
+    expect(page.get_by_role("heading", name="Needs a person")).to_be_visible()
+    invoice = office.api("GET", "/invoices?status=PENDING")[0]
+    pages = {
+        **PAGES,
+        "tenant": f"/admin/tenants/tenant/{office.tenant('ACTIVE')['id']}/change/",
+        "deprovision": f"/admin/tenants/tenant/{office.tenant('ACTIVE')['id']}/deprovision/",
+        "invoice": f"/admin/billing/invoice/{invoice['id']}/change/",
+        "pay": f"/admin/billing/invoice/{invoice['id']}/record-payment/",
+    }
+    for number, (name, path) in enumerate(pages.items(), 21):
+        page.goto(office.url + path)
+        page.wait_for_load_state("networkidle")
+        picture(page, f"{number}-{name}", device=device)
+        assert_accessible(page)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{name} is too wide"
+
+
+def test_nothing_is_asked_of_anybody_else(office, visit):  # noqa: F811
+    page, asked = visit(), []
+    page.on("request", lambda request: asked.append(request.url))
+    office.log_in(page, "boss")
+    page.goto(f"{office.url}/admin/tenants/tenant/")
+    assert asked
+    assert not [url for url in asked if not url.startswith((office.url, "data:"))]
+
+
+def test_a_tenant_is_found_provisioned_and_becomes_active_and_a_failed_one_is_retried(office, visit):  # noqa: F811
+    page = visit()
+    office.log_in(page, "careful")
+    for status, name in (("PENDINGPROVISION", "Provision"), ("PROVISIONFAILED", "Retry")):
+        tenant = office.tenant(status)
+        page.goto(f"{office.url}/admin/tenants/tenant/")
+        page.fill("#searchbar", tenant["key"])
+        page.keyboard.press("Enter")
+        page.get_by_role("link", name=tenant["name"]).first.click()
+        button(page, name).click()
+        page.select_option("#id_plan", index=1)
+        page.get_by_role("button", name=name, exact=True).click()
+        expect(page.get_by_text("The provisioner is asked")).to_be_visible()
+        wait_until(lambda id=tenant["id"]: office.api("GET", f"/tenants/{id}")["status"] == 0)
+        page.reload()
+        expect(page.get_by_text("ACTIVE", exact=True).first).to_be_visible()
+
+
+def test_an_invoice_is_issued_and_downloaded(office, visit):  # noqa: F811
+    page = visit()
+    office.log_in(page, "boss")
+    invoice = office.api("POST", "/invoices", {
+        "tenantId": office.tenant("ACTIVE")["id"], "startDate": "2026-01-01T00:00:00Z", "status": "DRAFT",
+        "endDate": "2026-02-01T00:00:00Z", "dueDate": "2026-02-01T00:00:00Z", "amount": 10, "currencyCode": "EUR",
+    })  # fmt: skip
+    page.goto(f"{office.url}/admin/billing/invoice/{invoice['id']}/change/")
+    press(page, "Issue")
+    expect(page.get_by_text("The invoice is issued.")).to_be_visible()
+    button(page, "Download PDF").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download PDF").click()
+    assert re.fullmatch(r"INV-\d{4}-\d{6}\.pdf", download.value.suggested_filename)
+
+
+def test_a_dead_delivery_is_replayed(office, visit):  # noqa: F811
+    office.manage("shell", "-v0", "-c", "from provisioning.models import *; Delivery.objects.update(state=2)")
+    page = visit()
+    office.log_in(page, "careful")
+    page.get_by_role("link", name="Dead deliveries").click()
+    page.locator("#result_list tbody th a, #result_list tbody td a").first.click()
+    press(page, "Replay")
+    expect(page.get_by_text("The delivery will be tried again.")).to_be_visible()
+
+
+def test_a_deleted_tenant_is_restored(office, visit):  # noqa: F811
+    tenant = office.tenant("INACTIVE")
+    office.api("DELETE", f"/tenants/{tenant['id']}")
+    page = visit()
+    office.log_in(page, "careful")
+    page.goto(f"{office.url}/admin/tenants/tenant/?deleted=yes")
+    page.get_by_role("link", name=tenant["name"]).first.click()
+    press(page, "Restore")
+    expect(page.get_by_text("The tenant is restored.")).to_be_visible()
+    assert office.api("GET", f"/tenants/{tenant['id']}")["deleted"] is False
+
+
+def test_support_sees_no_button_and_is_refused_at_the_address(office, visit):  # noqa: F811
+    page = visit()
+    office.log_in(page, "helper")
+    tenant = office.tenant("ACTIVE")
+    page.goto(f"{office.url}/admin/tenants/tenant/{tenant['id']}/change/")
+    expect(page.get_by_text(tenant["name"]).first).to_be_visible()
+    assert page.get_by_role("link", name="Suspend").count() == 0
+    page.goto(f"{office.url}/admin/tenants/tenant/{tenant['id']}/suspend/")
+    expect(page.get_by_role("heading", name="Not permitted")).to_be_visible()
+    assert_accessible(page)
+
+
+def test_an_app_is_enrolled_and_its_code_asked_for(office, visit):  # noqa: F811
+    office.manage("create_staff", "two", "--role", "Support", STAFF_PASSWORD=PASSWORD)
+    page = visit()
+    office.log_in(page, "two")
+    page.goto(f"{office.url}/admin/two-factor/")
+    key = b32decode(page.locator("code").inner_text().replace(" ", ""))
+    page.fill("#id_code", f"{TOTP(key).token():06d}")
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_text("asked for at every login")).to_be_visible()
+    stranger = visit()
+    office.log_in(stranger, "two")
+    expect(stranger.get_by_text("The code is missing or wrong")).to_be_visible()
+    office.manage("reset_two_factor", "two")
+    office.log_in(stranger, "two")
+    expect(stranger.get_by_role("heading", name="Needs a person")).to_be_visible()

@@ -1,0 +1,302 @@
+"""What staff do in the back-office: each operation does what the API's call does, asks first, and is written down."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from auditlog.models import LogEntry
+from django.urls import reverse
+
+from billing.models import InvoiceStatus
+from leads.models import Lead
+from provisioning.models import Delivery, ProvisioningRun
+from tenants.models import Tenant, TenantStatus
+from tests.make import (
+    make_config,
+    make_contact,
+    make_invoice,
+    make_lead,
+    make_plan,
+    make_run,
+    make_subscription,
+    make_tenant,
+    make_user,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def office(client):
+    client.force_login(make_user(is_staff=True, is_superuser=True))
+    return client
+
+
+def page_of(obj) -> str:
+    return reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change", args=[obj.pk])
+
+
+def address_of(obj, operation: str) -> str:
+    return reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_{operation}", args=[obj.pk])
+
+
+def do(office, obj, operation: str, **values):
+    """Press the button, fill the page in, and read what is told then."""
+    address = address_of(obj, operation)
+    assert address in office.get(page_of(obj)).content.decode(), f"{operation} has no button"
+    assert office.get(address).status_code == 200
+    answer = office.post(address, {"confirm": "yes", **values}, follow=True)
+    obj.refresh_from_db()
+    return answer
+
+
+def told(answer) -> str:
+    return " ".join(str(each) for each in answer.context["messages"])
+
+
+def last_entry() -> LogEntry:
+    return LogEntry.objects.order_by("-id").first()
+
+
+class TestATenant:
+    def test_is_made_with_its_first_contact_and_its_event(self, office, relayed):
+        values = {
+            "name": "Acme", "key": "acme", "domains": "Acme.example, acme.test", "contact_first_name": "Ada",
+            "contact_last_name": "Lovelace", "contact_email": "ada@acme.example", "country": "GB",
+        }  # fmt: skip
+        office.post(reverse("admin:tenants_tenant_new_tenant"), values)
+        tenant = Tenant.objects.get()
+        assert tenant.domains == ["acme.example", "acme.test"]
+        assert tenant.primary_contact.email == "ada@acme.example"
+        assert [event["type"] for event in relayed()] == ["TENANT_CREATED"]
+        assert last_entry().additional_data == {"operation": "new_tenant"}
+        assert last_entry().object_pk == str(tenant.id)
+
+    def test_is_not_made_with_a_key_that_is_taken_or_a_domain_that_is_none(self, office):
+        make_tenant(key="acme")
+        values = {
+            "name": "Acme", "key": "acme", "domains": "acme.example", "contact_first_name": "Ada",
+            "contact_last_name": "Lovelace", "contact_email": "ada@acme.example",
+        }  # fmt: skip
+        answer = office.post(reverse("admin:tenants_tenant_new_tenant"), values, follow=True)
+        assert told(answer) == "This key belongs to another tenant."
+        for wrong in ({"domains": "no host"}, {"key": "NO"}, {"contact_email": "x"}):
+            answer = office.post(reverse("admin:tenants_tenant_new_tenant"), {**values, **wrong})
+            assert answer.context["form"].errors
+        assert Tenant.objects.count() == 1
+
+    def test_is_provisioned_on_a_plan(self, office, relayed):
+        tenant, plan = make_tenant(), make_plan()
+        do(office, tenant, "provision", plan=str(plan.id))
+        assert tenant.status == TenantStatus.PROVISIONING
+        assert tenant.subscriptions.get().plan == plan
+        assert "TENANT_PROVISIONING" in [event["type"] for event in relayed()]
+        entry = last_entry()
+        assert entry.changes["status"] == ["1", "2"]
+        assert str(entry.actor_id) == office.session["_auth_user_id"]
+        assert tenant.runs.get().secret not in str(entry.changes)
+
+    def test_is_not_provisioned_before_its_invoice_is_paid(self, office, settings):
+        settings.BILLING_PAYMENT_FIRST = True
+        tenant, plan = make_tenant(), make_plan()
+        answer = do(office, tenant, "provision", plan=str(plan.id))
+        assert tenant.invoices.get().number in told(answer)
+        assert tenant.status == TenantStatus.PENDINGPROVISION
+
+    def test_is_retried_after_a_failure(self, office):
+        run = make_run()
+        run.close(ProvisioningRun.State.FAILED)
+        Tenant.objects.update(status=TenantStatus.PROVISIONFAILED)
+        tenant = Tenant.objects.get()
+        do(office, tenant, "retry", plan=str(make_plan().id))
+        assert tenant.status == TenantStatus.PROVISIONING
+        assert tenant.runs.count() == 2
+
+    def test_is_suspended_and_resumed(self, office):
+        tenant = make_tenant(status=TenantStatus.ACTIVE)
+        do(office, tenant, "suspend")
+        assert tenant.status == TenantStatus.INACTIVE
+        do(office, tenant, "resume")
+        assert tenant.status == TenantStatus.ACTIVE
+
+    def test_changes_nothing_until_the_page_that_asks_is_sent(self, office):
+        tenant = make_tenant(status=TenantStatus.ACTIVE)
+        office.get(address_of(tenant, "suspend"))
+        tenant.refresh_from_db()
+        assert tenant.status == TenantStatus.ACTIVE
+
+    def test_is_deprovisioned_only_by_who_types_its_key(self, office):
+        tenant = make_tenant(status=TenantStatus.ACTIVE)
+        answer = office.post(address_of(tenant, "deprovision"), {"key": "another"})
+        assert "not the tenant" in str(answer.context["form"].errors)
+        tenant.refresh_from_db()
+        assert tenant.status == TenantStatus.ACTIVE
+        do(office, tenant, "deprovision", key=tenant.key)
+        assert tenant.status == TenantStatus.DEPROVISIONING
+
+    def test_is_called_back_within_the_grace_period_and_not_after_it(self, office, settings):
+        settings.DEPROVISION_GRACE = timedelta(hours=1)
+        tenant = make_run(deprovision=True).tenant
+        do(office, tenant, "call_off")
+        assert tenant.status == TenantStatus.ACTIVE
+        settings.DEPROVISION_GRACE = timedelta(0)
+        tenant = make_run(deprovision=True).tenant
+        answer = do(office, tenant, "call_off")
+        assert "no deprovisioning that could still be called off" in told(answer)
+
+    def test_is_restored_when_deleted(self, office):
+        tenant = make_tenant(deleted=True)
+        do(office, tenant, "restore")
+        assert not tenant.deleted
+        assert last_entry().changes["deleted"] == ["True", "False"]
+
+    def test_is_exported(self, office):
+        answer = do(office, make_tenant(key="acme"), "export")
+        assert answer.headers["Content-Disposition"] == 'attachment; filename="acme.zip"'
+        assert answer.content.startswith(b"PK")
+
+    def test_gets_its_identity(self, office, settings):
+        settings.IDENTITY_PROVIDER = "memory"
+        run = make_run()
+        make_contact(run.tenant)
+        assert run.tenant.identity_setups.count() == 0
+        do(office, run.tenant, "set_up_identity")
+        assert run.tenant.identity_setups.get().auth_id
+
+    def test_gets_a_fresh_secret_that_nobody_sees(self, office):
+        run = make_run()
+        answer = do(office, run.tenant, "rotate_secret")
+        fresh = run.tenant.runs.get().secret
+        assert fresh != run.secret
+        assert fresh not in answer.content.decode() + str(last_entry().changes)
+
+    def test_shows_only_what_makes_sense_and_says_so_where_it_is_tried_nevertheless(self, office):
+        tenant = make_tenant(status=TenantStatus.ACTIVE)
+        page = office.get(page_of(tenant)).content.decode()
+        for operation in ("provision", "retry", "resume", "call_off", "restore", "rotate_secret"):
+            assert address_of(tenant, operation) not in page
+        answer = office.post(address_of(tenant, "resume"), {"confirm": "yes"}, follow=True)
+        assert "not possible now" in told(answer)
+        tenant.refresh_from_db()
+        assert tenant.status == TenantStatus.ACTIVE
+
+
+class TestALead:
+    def test_is_mailed_again(self, office, relayed, mailoutbox):
+        lead = make_lead(is_validated=False)
+        do(office, lead, "resend_mail")
+        relayed()
+        assert [mail.to for mail in mailoutbox] == [[lead.email]]
+
+    def test_becomes_a_tenant(self, office):
+        lead = make_lead(company_name="Acme Ltd")
+        form = office.get(address_of(lead, "onboard")).context["form"]
+        assert (form["key"].initial, form["name"].initial) == ("acme", "Acme Ltd")
+        do(office, lead, "onboard", name="Acme", key="acme", domains=form["domains"].initial)
+        assert lead.tenants.get().key == "acme"
+        assert "Acme (acme)" in last_entry().object_repr or last_entry().additional_data
+
+    def test_has_no_way_to_a_second_tenant_and_none_before_it_is_verified(self, office):
+        for lead in (make_lead(is_validated=False), make_tenant(lead=make_lead()).lead):
+            assert address_of(lead, "onboard") not in office.get(page_of(lead)).content.decode()
+
+    def test_says_how_far_it_is(self, office):
+        make_lead(is_validated=False, email="one@acme.example")
+        make_tenant(lead=make_lead(email="two@acme.example"))
+        for stage, email in (("signed_up", "one@acme.example"), ("tenant", "two@acme.example")):
+            page = office.get(reverse("admin:leads_lead_changelist") + f"?stage={stage}")
+            assert [each.email for each in page.context["cl"].queryset] == [email]
+        assert Lead.objects.count() == 2
+
+
+class TestAnInvoice:
+    def test_is_issued_paid_and_mailed_again(self, office, relayed, mailoutbox):
+        invoice = make_invoice(status=InvoiceStatus.DRAFT)
+        make_contact(invoice.tenant)
+        do(office, invoice, "issue")
+        assert invoice.status == InvoiceStatus.PENDING
+        do(office, invoice, "record_payment", amount="20.50", reference="first")
+        assert (invoice.status, invoice.open_amount) == (InvoiceStatus.PENDING, Decimal(100))
+        do(office, invoice, "record_payment", amount="100")
+        assert invoice.status == InvoiceStatus.PAID
+        do(office, invoice, "mail_again")
+        relayed()
+        assert [mail.attachments[0][0] for mail in mailoutbox] == [f"{invoice.number}.pdf"] * 2
+
+    def test_takes_a_payment_once_and_none_that_its_currency_has_no_coins_for(self, office):
+        invoice = make_invoice()
+        do(office, invoice, "record_payment", amount="20", reference="bank-1")
+        answer = do(office, invoice, "record_payment", amount="20", reference="bank-1")
+        assert "recorded for this invoice already" in told(answer)
+        for amount in ("0", "1.234", "x", ""):
+            answer = office.post(address_of(invoice, "record_payment"), {"amount": amount})
+            assert answer.context["form"].errors
+        assert invoice.payments.count() == 1
+
+    def test_is_cancelled_by_a_credit_note(self, office):
+        invoice = make_invoice()
+        do(office, invoice, "credit", reason="a mistake")
+        assert invoice.status == InvoiceStatus.CANCELLED
+        assert invoice.credit_notes.get().reason == "a mistake"
+        assert address_of(invoice, "credit") not in office.get(page_of(invoice)).content.decode()
+
+    def test_is_downloaded(self, office):
+        invoice = make_invoice()
+        answer = do(office, invoice, "download")
+        assert answer.content.startswith(b"%PDF")
+        assert invoice.number in answer.headers["Content-Disposition"]
+
+
+class TestADelivery:
+    def test_is_replayed_and_cancelled(self, office):
+        make_run()
+        delivery = Delivery.objects.first()
+        do(office, delivery, "cancel")
+        assert delivery.state == Delivery.State.CANCELLED
+        do(office, delivery, "replay")
+        assert delivery.state == Delivery.State.PENDING
+
+    def test_is_written_down_when_replayed_from_the_list(self, office):
+        make_run()
+        Delivery.objects.update(state=Delivery.State.DEAD)
+        delivery = Delivery.objects.first()
+        chosen = {"action": "replay_selected", "_selected_action": [delivery.id]}
+        office.post(reverse("admin:provisioning_delivery_changelist"), chosen)
+        assert last_entry().changes["state"] == ["2", "0"]
+
+
+class TestTheAuditLog:
+    def test_has_who_when_and_the_difference_of_what_is_saved_and_deleted(self, office):
+        contact = make_contact()
+        fields = {
+            "first_name": "Grace", "last_name": "Lovelace", "email": "ada@acme.example", "tenant": contact.tenant_id,
+        }  # fmt: skip
+        office.post(page_of(contact), fields)
+        entry = last_entry()
+        assert entry.changes == {"first_name": ["Ada", "Grace"]}
+        assert (str(entry.actor_id), entry.remote_addr) == (office.session["_auth_user_id"], "127.0.0.1")
+        office.post(reverse("admin:tenants_contact_delete", args=[contact.id]), {"post": "yes"})
+        assert last_entry().additional_data == {"operation": "delete"}
+        page = office.get(reverse("admin:tenants_contact_history", args=[contact.id]), follow=True)
+        assert [each.additional_data["operation"] for each in page.context["cl"].queryset] == ["delete", "change"]
+
+    def test_shows_no_configuration_and_no_password(self, office):
+        config = make_config(config_value={"clientSecret": "hush-hush"})
+        fields = {"config_key": "auth0", "config_value": '{"clientSecret": "hush-more"}', "tenant": config.tenant_id}
+        assert office.post(page_of(config), fields).status_code == 302
+        assert set(last_entry().changes) == {"config_key", "config_value"}
+        user = make_user()
+        change = reverse("admin:auth_user_password_change", args=[user.id])
+        passwords = {"password1": "a very long one 9", "password2": "a very long one 9", "usable_password": "true"}
+        office.post(change, passwords)
+        assert "password" in last_entry().changes
+        said = str([entry.changes for entry in LogEntry.objects.all()])
+        for secret in ("hush", "pbkdf2", "argon2"):
+            assert secret not in said
+        assert office.get(reverse("admin:auditlog_logentry_changelist")).status_code == 200
+        assert office.get(page_of(last_entry())).status_code == 200
+
+    def test_is_not_paid_for_by_the_api(self, staff):
+        staff.post(f"/tenants/{make_tenant(status=TenantStatus.ACTIVE).id}/suspend")
+        make_subscription()
+        assert not LogEntry.objects.exists()
