@@ -5,6 +5,7 @@ Everything but the money comes from one statement, a union of counts, and from t
 
 import datetime
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -59,10 +60,16 @@ def callback(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     sees = request.user.has_perm
     context |= {"title": _("Dashboard"), "days": days, "periods": PERIODS}
     if sees("tenants.view_tenant") and sees("leads.view_lead"):
-        context |= customers(cache.get_or_set(f"dashboard:{days}", lambda: gather(days), KEPT), days)
+        context |= customers(_kept(str(days), lambda: gather(days)), days)
     if sees("billing.view_invoice"):
-        context["money"] = money(cache.get_or_set("dashboard:money", lambda: summary(months=MONTHS), KEPT))
+        context["money"] = money(_kept("money", lambda: summary(months=MONTHS)))
     return context
+
+
+def _kept(name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What `make` gives, or gave less than KEPT seconds ago."""
+    found = cache.get_or_set(f"dashboard:{name}", make, KEPT)
+    return found or {}
 
 
 def gather(days: int) -> dict[str, Any]:
