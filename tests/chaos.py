@@ -33,8 +33,8 @@ def variables(bus: str, **values: str) -> dict[str, str]:
     from django.db import connection
 
     return os.environ | {
-        "LOG_LEVEL": "error", "DB_DATABASE": connection.settings_dict["NAME"], "EVENT_CONNECTOR": "http", "EVENT_HTTP_URL": bus,
-        "EVENT_HTTP_SECRET": SECRET, "EVENT_LEASE": "3", "EVENT_BACKOFF_MAX": "2000", **values,
+        "LOG_LEVEL": "error", "DB_DATABASE": connection.settings_dict["NAME"], "EVENT_CONNECTOR": "http",
+        "EVENT_HTTP_URL": bus, "EVENT_HTTP_SECRET": SECRET, "EVENT_LEASE": "3", "EVENT_BACKOFF_MAX": "2000", **values,
     }  # fmt: skip
 
 
