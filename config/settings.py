@@ -76,6 +76,7 @@ AUTH_USER_MODEL = "identity.User"
 INSTALLED_APPS = [
     "rest_framework_simplejwt.token_blacklist",  # before identity, which takes its pages out of the admin
     "auditlog",  # likewise: identity has its page
+    "django_otp.plugins.otp_totp",  # likewise
     "config",
     "identity",
     "leads",
@@ -98,7 +99,6 @@ INSTALLED_APPS = [
     "corsheaders",
     "csp",
     "django_otp",
-    "django_otp.plugins.otp_totp",
     "axes",
 ]
 

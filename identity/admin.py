@@ -5,6 +5,7 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
 from django.http import Http404
 from django.utils.translation import gettext_lazy as _
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -12,8 +13,8 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from config.admin import BackOfficeAdmin, DaysFilter, RecordAdmin
 from identity.models import User
 
-# Their pages show the tokens themselves.
-admin.site.unregister([BlacklistedToken, OutstandingToken])
+# Their pages show the tokens, and the seeds of second factors, themselves.
+admin.site.unregister([BlacklistedToken, OutstandingToken, TOTPDevice])
 admin.site.unregister([Group, LogEntry])
 
 

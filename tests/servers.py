@@ -106,6 +106,7 @@ def _start_all() -> None:
     }  # fmt: skip
 
 
+os.environ["PYTHONDONTWRITEBYTECODE"] = ""  # the many processes that tests start compile once, not each for itself
 # What the tests start from, whatever the environment of the machine says.
 for _name in (
     "NODE_ENV",

@@ -14,7 +14,7 @@ import requests
 from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 40
+PATIENCE = 60
 UNSET = ("EVENT_CONNECTOR", "EVENT_DELIVERY", "NODE_ENV", "DB_HOST", "REDIS_HOST", "REDIS_DATABASE")
 
 
