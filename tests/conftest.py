@@ -25,6 +25,7 @@ from provisioning.delivery import claim, deliver
 from provisioning.models import ProvisioningRun
 from provisioning.schemas import event_schema
 from tenants.models import Tenant
+from tests.browser import chromium, visit  # noqa: F401  (fixtures; imported elsewhere each would be another browser)
 from tests.cloud import aws, cloud  # noqa: F401  (fixtures)
 
 EVENT = jsonschema.Draft202012Validator(event_schema(), format_checker=jsonschema.FormatChecker())

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from identity.permissions import ALL_CODES
 from identity.tokens import mint
-from tests.browser import DEVICES, assert_accessible, chromium, picture, visit  # noqa: F401  (fixtures)
+from tests.browser import DEVICES, assert_accessible, picture
 from tests.world import manage, served, wait_until
 
 pytestmark = pytest.mark.xdist_group("browser")

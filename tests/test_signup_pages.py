@@ -12,7 +12,7 @@ from config.mail import compose
 from config.signing import webhook_signature
 from identity.permissions import ALL_CODES
 from identity.tokens import mint
-from tests.browser import DEVICES, PATIENCE, assert_accessible, chromium, picture, tab_to, visit  # noqa: F401  (fixtures)
+from tests.browser import DEVICES, PATIENCE, assert_accessible, picture, tab_to
 from tests.receiver import SECRET, receiving
 from tests.world import ROOT, served, wait_until
 
