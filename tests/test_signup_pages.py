@@ -34,7 +34,7 @@ def staff(method: str, address: str, body=None):
 
 
 @pytest.fixture(scope="module")
-def service(chromium, tmp_path_factory):  # noqa: F811
+def service(chromium, tmp_path_factory):
     """The address of a service with the demo provisioner and three plans."""
     with served(VAR_DIR=str(tmp_path_factory.mktemp("var")), **QUICK) as url:
         for plan in PLANS:
@@ -84,7 +84,7 @@ def choose(page, plan: str) -> None:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_the_way_leads_from_the_form_to_the_active_tenant(service, visit, device):  # noqa: F811
+def test_the_way_leads_from_the_form_to_the_active_tenant(service, visit, device):
     email, company = f"ada@{device}.example", f"{device.title()} Engines Ltd"
     page = visit(device)
     page.goto(f"{service}/")
@@ -152,7 +152,7 @@ def test_the_way_leads_from_the_form_to_the_active_tenant(service, visit, device
     assert tenant["key"] == f"{device}1"
 
 
-def test_the_way_can_be_gone_by_keyboard_alone(service, visit):  # noqa: F811
+def test_the_way_can_be_gone_by_keyboard_alone(service, visit):
     page = visit()
     page.goto(f"{service}/signup")
     for name, value in {"firstName": "Grace", "lastName": "Hopper", "companyName": "Cobol & Co"}.items():
@@ -180,7 +180,7 @@ def test_the_way_can_be_gone_by_keyboard_alone(service, visit):  # noqa: F811
     expect(page.get_by_role("heading", name="Your workspace is ready")).to_be_focused()
 
 
-def test_who_leaves_comes_back_to_where_it_was(service, visit):  # noqa: F811
+def test_who_leaves_comes_back_to_where_it_was(service, visit):
     email = "ada@returns.example"
     page = visit()
     sign_up(page, service, email)
@@ -219,7 +219,7 @@ def test_who_leaves_comes_back_to_where_it_was(service, visit):  # noqa: F811
     expect(page.get_by_role("heading", name="Your workspace is ready")).to_be_visible()
 
 
-def test_nothing_is_verified_by_following_the_link(service, visit):  # noqa: F811
+def test_nothing_is_verified_by_following_the_link(service, visit):
     email = "ada@scanner.example"
     page = visit()
     sign_up(page, service, email)
@@ -232,7 +232,7 @@ def test_nothing_is_verified_by_following_the_link(service, visit):  # noqa: F81
     assert staff("GET", f'{service}/leads?filter={{"where":{{"email":"{email}"}}}}')[0]["isValidated"] is True
 
 
-def test_a_public_mail_domain_is_neither_proposed_nor_taken(service, visit):  # noqa: F811
+def test_a_public_mail_domain_is_neither_proposed_nor_taken(service, visit):
     page = visit()
     sign_up(page, service, "ada.lovelace@gmail.com")
     page = open_link(page, service, "ada.lovelace@gmail.com", "Confirm")
@@ -247,7 +247,7 @@ def test_a_public_mail_domain_is_neither_proposed_nor_taken(service, visit):  # 
     expect(page.get_by_role("heading", name="Your workspace is ready")).to_be_visible()
 
 
-def test_german_is_complete_and_is_the_language_of_the_mails_too(service, visit):  # noqa: F811
+def test_german_is_complete_and_is_the_language_of_the_mails_too(service, visit):
     page = visit(locale="de-AT")
     page.goto(f"{service}/signup")
     expect(page.get_by_role("heading")).to_have_text("Beginnen Sie mit Tenantry")
@@ -277,7 +277,7 @@ def test_german_is_complete_and_is_the_language_of_the_mails_too(service, visit)
 @pytest.mark.parametrize(
     "path", ["/", "/signup", "/signup/sent", "/signup/verify/7c1f3b52-9a41-4f3e-8a55-0d8f1f6f2a10"]
 )
-def test_a_page_is_light_and_stands_still(service, visit, path):  # noqa: F811
+def test_a_page_is_light_and_stands_still(service, visit, path):
     page = visit("phone")
     sizes = []
     page.on("requestfinished", lambda request: sizes.append(sum(
@@ -289,7 +289,7 @@ def test_a_page_is_light_and_stands_still(service, visit, path):  # noqa: F811
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_every_field_has_a_label_a_place_for_its_error_and_says_what_completes_it(service, visit):  # noqa: F811
+def test_every_field_has_a_label_a_place_for_its_error_and_says_what_completes_it(service, visit):
     page = visit()
     page.goto(f"{service}/signup")
     for name, completes in {
@@ -301,7 +301,7 @@ def test_every_field_has_a_label_a_place_for_its_error_and_says_what_completes_i
         assert f"{name}-error" in field.get_attribute("aria-describedby")
 
 
-def test_a_form_that_is_filled_where_nobody_sees_is_refused(service, visit):  # noqa: F811
+def test_a_form_that_is_filled_where_nobody_sees_is_refused(service, visit):
     page = visit()
     fill_in(page, service, "bot@trap.example")
     page.evaluate("document.querySelector('#fax').value = '555'")
@@ -314,7 +314,7 @@ def test_a_form_that_is_filled_where_nobody_sees_is_refused(service, visit):  # 
     ("path", "words"),
     [("/explorer", "/leads/{id}/verify"), ("/redoc", "Search"), ("/admin/login/", "Username")],
 )
-def test_pages_of_packages_work_under_their_policy(service, visit, path, words):  # noqa: F811
+def test_pages_of_packages_work_under_their_policy(service, visit, path, words):
     page = visit()
     page.goto(f"{service}{path}", wait_until="networkidle")
     found = page.get_by_text(words).or_(page.get_by_placeholder(words)).first
@@ -333,7 +333,7 @@ def report(url: str, event: dict, *, status: int) -> None:
     assert requests.post(f"{url}/webhook", body, headers=headers, timeout=10).status_code == 204
 
 
-def test_a_build_that_fails_is_retried_by_staff_while_the_page_watches(visit, tmp_path):  # noqa: F811
+def test_a_build_that_fails_is_retried_by_staff_while_the_page_watches(visit, tmp_path):
     with receiving() as bus:
         variables = {**QUICK, "EVENT_CONNECTOR": "http", "EVENT_HTTP_URL": bus.url, "EVENT_HTTP_SECRET": SECRET}
         variables |= {"APP_NAME": "Südwind & Söhne", "APP_COLOR": "#ffd54a", "SUPPORT_EMAIL": "help@watch.example"}
@@ -390,7 +390,7 @@ MAILS = sorted(path.name.partition(".")[0] for path in (ROOT / "templates" / "ma
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
-def test_every_mail_can_be_read_in_any_width_and_mode(visit, language):  # noqa: F811
+def test_every_mail_can_be_read_in_any_width_and_mode(visit, language):
     for device in DEVICES:
         page = visit(device)
         for name in MAILS:
