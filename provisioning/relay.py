@@ -38,7 +38,7 @@ def run(stop: threading.Event, *, once: bool = False) -> int:
                     maintained = time.monotonic()
                     maintain()
                 free = settings.RELAY_CONCURRENCY - len(running)
-                # A claim costs two statements: it is worth them once half of the hands are free.
+                # A claim costs two statements whatever it finds: it waits until half of the hands are free.
                 claimed = claim(free) if 2 * free >= settings.RELAY_CONCURRENCY else []
             except OperationalError as error:
                 logger.error("the database is away: %s", error)

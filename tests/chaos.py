@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from email import message_from_bytes, policy
+from functools import cache
 from pathlib import Path
 
 import requests
@@ -174,6 +175,16 @@ def relays(*, events: int, count: int = 4, kill_every: float | None = None, pati
     return killed, len(receiver.events) - events
 
 
+@cache
+def _mail(name: str) -> tuple[str, list[tuple[str, str]]]:
+    """Whom a mail is to, and the (lead id, key) that it names; nobody, where the mailbox has dropped it since."""
+    try:
+        mail = message_from_bytes(Path(name).read_bytes(), policy=policy.default)
+    except FileNotFoundError:
+        return "", []
+    return mail["to"], re.findall(r"/([0-9a-f-]{36})\?code=(\w+)", mail.get_body(("plain",)).get_content())
+
+
 class Customer:
     """Somebody who signs up and does not give up: repeats what was not answered, with its Idempotency-Key."""
 
@@ -197,16 +208,8 @@ class Customer:
 
     def links(self) -> list[tuple[str, str]]:
         """(lead id, key) of every mail to this customer, the newest first."""
-        found = []
-        for name in sorted(glob.glob(f"{self.mails}/*.eml"), reverse=True):  # a name begins with the time
-            try:
-                raw = Path(name).read_bytes()
-            except FileNotFoundError:  # the mailbox keeps the newest alone
-                continue
-            mail = message_from_bytes(raw, policy=policy.default)
-            if mail["to"] == self.email:
-                found += re.findall(r"/([0-9a-f-]{36})\?code=(\w+)", mail.get_body(("plain",)).get_content())
-        return found
+        names = sorted(glob.glob(f"{self.mails}/*.eml"), reverse=True)  # a name begins with the time
+        return [link for name in names for to, links in [_mail(name)] if to == self.email for link in links]
 
     def verify(self) -> tuple[str, str]:
         """Sign up, and verify with what the mails say: the lead's id and its token.
