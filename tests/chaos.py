@@ -294,9 +294,13 @@ def sign_ups(*, flows: int, kill_every: float, folder: Path, patience: float) ->
     assert set(Tenant.objects.values_list("status", flat=True)) == {TenantStatus.ACTIVE}, "stuck"
     assert Lead.objects.filter(is_validated=True).count() == flows
     assert not Delivery.objects.filter(state=Delivery.State.DEAD).exists()
+    # Cancelled is what a killed relay had sent and not recorded before its run was over: it arrived all the same.
+    left = Delivery.objects.filter(destination="bus:http").exclude(state=Delivery.State.DELIVERED)
+    assert {each.event.type for each in left.select_related("event")} <= {"TENANT_PROVISIONING"}
     published = {str(id) for id in Event.objects.filter(deliveries__destination="bus:http",
                  deliveries__state=Delivery.State.DELIVERED).values_list("event_id", flat=True)}  # fmt: skip
-    assert published == set(receiver.ids()), "an event was lost"
+    lost = published - set(receiver.ids())
+    assert not lost, f"{len(lost)} events were lost"
     return killed[0], killed[1]
 
 
