@@ -36,7 +36,7 @@ run: $(VENV)/.installed ## Serve at 127.0.0.1:8000 (PORT) with example data and 
 demo: $(VENV)/.installed ## Run the whole journey over HTTP against a throw-away service
 	@$(PY) manage.py demo
 
-serve: $(VENV)/.installed ## The production set-up of this machine: gunicorn (WEB_CONCURRENCY), migrations, one relay
+serve: $(VENV)/.installed ## The production set-up of this machine: granian (WEB_CONCURRENCY), migrations, one relay
 	@PORT=$(PORT) exec $(PY) manage.py serve
 
 seed: $(VENV)/.installed ## Add the example data

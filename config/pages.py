@@ -2,6 +2,8 @@
 
 import re
 
+from csp.constants import HEADER as POLICY_HEADER
+from csp.middleware import CSPMiddleware
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
@@ -21,6 +23,17 @@ class PagesOnly:
         if API.match(request.path_info):
             return self.get_response(request)
         return super().__call__(request)
+
+
+class PagePolicyMiddleware(CSPMiddleware):
+    """Of an answer of the API, which is data, a browser may load and frame nothing."""
+
+    def __call__(self, request):
+        if not API.match(request.path_info):
+            return super().__call__(request)
+        response = self.get_response(request)
+        response.headers.setdefault(POLICY_HEADER, "default-src 'none'; frame-ancestors 'none'")
+        return response
 
 
 class PageFilesMiddleware(PagesOnly, WhiteNoiseMiddleware):

@@ -105,7 +105,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "config.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "config.pages.PagePolicyMiddleware",
     "config.pages.PageFilesMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "config.pages.PageSessionMiddleware",
@@ -222,6 +222,9 @@ CACHES = {
         else {"BACKEND": "config.cache.DatabaseCache", "LOCATION": "cache"}
     )
 }
+if REDIS_URL:
+    CACHES["limits"] = {**CACHES["default"], "BACKEND": "config.limit_cache.LimitCache"}
+    RATELIMIT_USE_CACHE = "limits"
 
 # --- HTTP API --------------------------------------------------------------------------------------------------------
 

@@ -314,7 +314,7 @@ def main() -> None:
         operations = Operations(url, sink, token, options.seconds)
         operations.plan = str(
             Plan.objects.create(
-                name="Basic", tier="BASIC", price=10, currency_code="EUR", billing_cycle="monthly", is_self_service=True
+                name="Basic", tier="BASIC", price=10, currency_code="EUR", billing_cycle="MONTHLY", is_self_service=True
             ).id
         )
         seed(1, 1_000)

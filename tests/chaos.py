@@ -255,8 +255,8 @@ def sign_ups(*, flows: int, kill_every: float, folder: Path, patience: float) ->
         "PUBLIC_URL": url, "EVENT_CONNECTOR": "local,http", "EVENT_DELIVERY": "inline", "VAR_DIR": str(folder),
         "DEMO_BUILD_SECONDS": "0",
     }  # fmt: skip
-    web = ["-m", "gunicorn", "config.wsgi:application", "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread",
-           "--workers", "2", "--threads", "8", "--log-level", "critical"]  # fmt: skip
+    web = ["-m", "granian", "config.wsgi:application", "--interface", "wsgi", "--port", str(port), "--workers", "2",
+           "--blocking-threads", "8", "--respawn-failed-workers", "--log-level", "critical"]  # fmt: skip
     killed = [0, 0]
     over = threading.Event()
     with receiving() as receiver, ExitStack() as stack:

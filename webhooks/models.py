@@ -1,9 +1,10 @@
 """The log of what came in: calls whose signature held, and that others were refused."""
 
 import uuid
+from datetime import datetime
+from functools import lru_cache
 
 from django.conf import settings
-from django.core.cache import cache
 from django.db import models
 from django.utils import timezone
 
@@ -65,12 +66,15 @@ class RefusedCall(models.Model):
 
     @staticmethod
     def record(tenant_id: uuid.UUID, reason: str) -> None:
-        """Write the row of this minute unless it is there; a flood costs a look into the cache each."""
-        minute = timezone.now().replace(second=0, microsecond=0)
-        if cache.add(f"refused:{tenant_id}:{reason}:{minute:%H%M}", 1, timeout=120):
-            RefusedCall.objects.bulk_create(
-                [RefusedCall(tenant_id=tenant_id, reason=reason, minute=minute)], ignore_conflicts=True
-            )
+        """Write the row of this minute unless it is there; a flood costs each process one statement a minute."""
+        _record_once(tenant_id, reason, timezone.now().replace(second=0, microsecond=0))
+
+
+@lru_cache(maxsize=4096)
+def _record_once(tenant_id: uuid.UUID, reason: str, minute: datetime) -> None:
+    RefusedCall.objects.bulk_create(
+        [RefusedCall(tenant_id=tenant_id, reason=reason, minute=minute)], ignore_conflicts=True
+    )
 
 
 def prune() -> int:

@@ -1,4 +1,4 @@
-"""`manage.py serve`: the whole service on this machine: migrations, gunicorn and one relay, until SIGTERM or SIGINT."""
+"""`manage.py serve`: the whole service on this machine: migrations, granian and one relay, until SIGTERM or SIGINT."""
 
 import secrets
 import signal
@@ -15,7 +15,7 @@ from config import env
 
 
 class Command(BaseCommand):
-    help = "Apply migrations, then run gunicorn (WEB_CONCURRENCY workers, WEB_THREADS threads) and one relay."
+    help = "Apply migrations, then run granian (WEB_CONCURRENCY workers, WEB_THREADS threads) and one relay."
 
     def add_arguments(self, parser):
         parser.add_argument("--staff-login", action="store_true", help="make a staff login if there is none")
@@ -59,17 +59,17 @@ class Command(BaseCommand):
 
     def commands(self) -> list[list[str]]:
         manage = [sys.executable, sys.argv[0]]
-        gunicorn = [
-            sys.executable, "-m", "gunicorn", "config.wsgi:application",
-            "--bind", f"{env.text('HOST', '127.0.0.1')}:{settings.PORT}",
-            "--worker-class", "gthread",
+        web = [
+            sys.executable, "-m", "granian", "config.wsgi:application", "--interface", "wsgi", "--http", "1", "--no-ws",
+            "--host", env.text("HOST", "127.0.0.1"), "--port", str(settings.PORT),
             "--workers", str(env.integer("WEB_CONCURRENCY", 2, minimum=1)),
-            "--threads", str(env.integer("WEB_THREADS", 8, minimum=1)),
-            "--limit-request-line", "8190", "--keep-alive", "30", "--graceful-timeout", "25",
-            "--worker-tmp-dir", str(settings.VAR_DIR),
-            "--log-level", "warning",
+            "--blocking-threads", str(env.integer("WEB_THREADS", 8, minimum=1)),
+            "--blocking-threads-idle-timeout", "600",  # each keeps what it has opened
+            "--respawn-failed-workers", "--workers-kill-timeout", "25", "--log-level", "error",
         ]  # fmt: skip
-        return [gunicorn, [*manage, "relay"]]
+        # Where the processors do not suffice for both, whoever waits for an answer goes first.
+        relay = ["nice", "-n", "5", *manage, "relay"]
+        return [web, relay]
 
     def supervise(self, commands: list[list[str]]) -> int:
         """Run all until one ends or a signal comes; then stop all. The exit status of the one that ended by itself."""
