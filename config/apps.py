@@ -4,7 +4,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.cache import caches
 from django.core.management import call_command
-from django.db import connections
+from django.db import connection, connections
 from django.db.models.signals import post_migrate, pre_migrate
 
 from config.cache import DatabaseCache
@@ -15,6 +15,9 @@ class ConfigConfig(AppConfig):
 
     def ready(self):
         from config import checks, lookups  # noqa: F401  (both register themselves)
+
+        if connection.vendor == "postgresql":
+            from config import timestamps  # noqa: F401  (likewise)
 
         pre_migrate.connect(create_schema, sender=self)
         post_migrate.connect(create_cache_table, sender=self)

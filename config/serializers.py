@@ -3,13 +3,14 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from operator import attrgetter
 from typing import Any, ClassVar
 
 from django.db import models
 from rest_framework import serializers
+from rest_framework.utils.encoders import JSONEncoder
 from rest_framework.validators import UniqueValidator
 
 from config import fields
@@ -80,7 +81,7 @@ class StrictFields:
             if name in self.fields and self.fields[name].read_only:
                 if stored is None:
                     stored = {} if self.instance is None else self.to_representation(self.instance)
-                same = name in stored and (stored[name] == data[name] or str(stored[name]) == str(data[name]))
+                same = name in stored and (stored[name] == data[name] or _on_the_wire(stored[name]) == str(data[name]))
                 if not same:
                     errors[name] = serializers.ErrorDetail("This field cannot be written.", code="readOnly")
         try:
@@ -143,16 +144,16 @@ class ModelSerializer(StrictFields, serializers.ModelSerializer):
     @classmethod
     def _column(cls, item: serializers.Field) -> "Column":
         if isinstance(item, fields.RelatedId):
-            return item.field_name, attrgetter(cls.Meta.model._meta.get_field(item.source).attname), str
-        if isinstance(item, serializers.DateTimeField):
-            return item.field_name, attrgetter(item.source), _moment
+            return item.field_name, attrgetter(cls.Meta.model._meta.get_field(item.source).attname), None
+        if isinstance(item, serializers.DateTimeField | serializers.UUIDField):  # JSON encoders know them
+            return item.field_name, attrgetter(item.source), None
         return item.field_name, attrgetter(item.source), item.to_representation
 
     def to_representation(self, instance) -> dict[str, Any]:
         result = {}
         for name, read, write in self._columns:
             value = read(instance)
-            result[name] = None if value is None else write(value)
+            result[name] = value if value is None or write is None else write(value)
         for name, child in self._children.items():
             related = included(instance, name)
             if self.relations[name].many:
@@ -183,12 +184,12 @@ class ModelSerializer(StrictFields, serializers.ModelSerializer):
         }
 
 
-Column = tuple[str, Callable[[Any], Any], Callable[[Any], Any]]
+Column = tuple[str, Callable[[Any], Any], Callable[[Any], Any] | None]
 
 
-def _moment(value: datetime) -> str:
-    """As DRF writes it (ISO 8601, UTC as Z), without asking for the current time zone each time: it is always UTC."""
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+def _on_the_wire(value: Any) -> str:
+    """An id or a moment as a client has read it: ISO 8601, UTC as Z."""
+    return JSONEncoder().default(value) if isinstance(value, datetime) else str(value)
 
 
 def _one(child: ModelSerializer, related) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from django.utils import timezone
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.utils.encoders import JSONEncoder
 
 from config.errors import BadRequest, Conflict
 from config.throttling import client_address
@@ -62,7 +63,7 @@ def once(key: str, handler: Callable[..., Response], request: Request, *args: An
         if not is_first:
             return _stored(row, fingerprint)
         response = handler(request, *args, **kwargs)
-        row.status, row.answer = response.status_code, json.dumps(response.data, default=str)
+        row.status, row.answer = response.status_code, json.dumps(response.data, cls=JSONEncoder)
         row.save(update_fields=["status", "answer"])
         return response
 

@@ -5,6 +5,7 @@ import uuid
 
 from django.db import models
 from django.utils import timezone
+from rest_framework.utils.encoders import JSONEncoder
 
 from config.encryption import EncryptedTextField
 from tenants.models import Tenant, TenantStatus
@@ -46,7 +47,7 @@ class ProvisioningRun(models.Model):
     reason = models.CharField(max_length=500, blank=True, default="")
     tier = models.CharField(max_length=20)
     isolation = models.CharField(max_length=10, choices=Isolation)
-    subscription = models.JSONField()
+    subscription = models.JSONField(encoder=JSONEncoder)
     former_status = models.PositiveSmallIntegerField(choices=TenantStatus)
     secret = EncryptedTextField(editable=False)
     former_secret = EncryptedTextField(null=True, editable=False)
@@ -110,7 +111,7 @@ class Event(models.Model):
     subject = models.UUIDField()
     occurred_on = models.DateTimeField(default=timezone.now, editable=False)
     actor = models.UUIDField(null=True, blank=True, editable=False)
-    payload = models.JSONField(default=dict)
+    payload = models.JSONField(default=dict, encoder=JSONEncoder)
     run = models.ForeignKey(ProvisioningRun, models.PROTECT, null=True, blank=True, related_name="events")
 
     class Meta:

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
+from rest_framework.utils.encoders import JSONEncoder
 
 from billing.documents import file_of
 from billing.models import BillingCustomer, CreditNote, Invoice, Payment
@@ -86,7 +86,7 @@ def export(tenant: Tenant) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
         for name, data in parts.items():
-            bundle.writestr(name, json.dumps(data, cls=DjangoJSONEncoder, indent=2, ensure_ascii=False))
+            bundle.writestr(name, json.dumps(data, cls=JSONEncoder, indent=2, ensure_ascii=False))
         for document in _documents(tenant):
             bundle.writestr(f"documents/{document.number}.pdf", file_of(document))
     return file.getvalue()

@@ -3,6 +3,7 @@
 import config.encryption
 import django.db.models.deletion
 import django.utils.timezone
+import rest_framework.utils.encoders
 import uuid
 from django.db import migrations, models
 
@@ -25,7 +26,7 @@ class Migration(migrations.Migration):
                 ('subject', models.UUIDField()),
                 ('occurred_on', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('actor', models.UUIDField(blank=True, editable=False, null=True)),
-                ('payload', models.JSONField(default=dict)),
+                ('payload', models.JSONField(default=dict, encoder=rest_framework.utils.encoders.JSONEncoder)),
             ],
             options={
                 'db_table': 'events',
@@ -120,7 +121,7 @@ class Migration(migrations.Migration):
                 ('reason', models.CharField(blank=True, default='', max_length=500)),
                 ('tier', models.CharField(max_length=20)),
                 ('isolation', models.CharField(choices=[('silo', 'Silo'), ('pooled', 'Pooled')], max_length=10)),
-                ('subscription', models.JSONField()),
+                ('subscription', models.JSONField(encoder=rest_framework.utils.encoders.JSONEncoder)),
                 ('former_status', models.PositiveSmallIntegerField(choices=[(0, 'ACTIVE'), (1, 'PENDINGPROVISION'), (2, 'PROVISIONING'), (3, 'PROVISIONFAILED'), (4, 'DEPROVISIONING'), (5, 'INACTIVE')])),
                 ('secret', config.encryption.EncryptedTextField(editable=False)),
                 ('former_secret', config.encryption.EncryptedTextField(editable=False, null=True)),
