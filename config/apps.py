@@ -14,7 +14,7 @@ class ConfigConfig(AppConfig):
     name = "config"
 
     def ready(self):
-        from config import checks, lookups  # noqa: F401  (both register themselves)
+        from config import arrays, checks, lookups  # noqa: F401  (they register themselves)
 
         pre_migrate.connect(create_schema, sender=self)
         post_migrate.connect(create_cache_table, sender=self)

@@ -87,7 +87,7 @@ def make_invoice(tenant: Tenant | None = None, *, lines: Sequence[Line] = (), **
     put_lines(invoice, lines or [Line("Services", Decimal("120.50"))])
     if invoice.status != InvoiceStatus.DRAFT:
         invoice.number, invoice.issued_on = f"T-{next(_numbers)}", timezone.now()
-        invoice.seller, invoice.buyer = seller(), buyers([invoice.tenant_id])[invoice.tenant_id]
+        invoice.seller, invoice.buyer = seller(), buyers([invoice.tenant])[invoice.tenant_id]
     invoice.save(force_insert=True)
     return invoice
 

@@ -119,7 +119,7 @@ class Command(BaseCommand):
             invoice.issued_on = invoice.created_on = invoice.start_date
             invoice.due_date = invoice.issued_on + timedelta(days=14)
             (invoice.number,) = take(settings.INVOICE_SERIES, 1, now=invoice.issued_on)
-            invoice.seller, invoice.buyer = seller(), buyers([tenant.id])[tenant.id]
+            invoice.seller, invoice.buyer = seller(), buyers([tenant])[tenant.id]
             invoice.status = InvoiceStatus.PENDING
             if invoice is not invoices[-1]:
                 invoice.status, invoice.paid_amount = InvoiceStatus.PAID, invoice.amount
