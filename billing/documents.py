@@ -58,9 +58,7 @@ def _make(documents: Sequence[Document]) -> dict[uuid.UUID, bytes]:
 
 def _colours(documents: Sequence[Document]) -> dict[uuid.UUID, str]:
     """By the document's id `primaryColor` of its tenant's branding, the oldest one, else SELLER_COLOUR."""
-    tenants = {
-        each.id: each.tenant_id if isinstance(each, Invoice) else each.invoice.tenant_id for each in documents
-    }
+    tenants = {each.id: each.tenant_id if isinstance(each, Invoice) else each.invoice.tenant_id for each in documents}
     themes: dict[uuid.UUID, object] = {}
     for branding in Branding.objects.filter(tenant__in=set(tenants.values())).order_by("created_on"):
         themes.setdefault(branding.tenant_id, branding.theme_metadata)
