@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.db.models import Count, QuerySet, Sum
 from django.utils import timezone
 
-from billing import invoicing, proration
+from billing import invoicing, proration, terms
 from billing.models import Invoice, InvoiceStatus, Subscription, SubscriptionStatus
 from billing.money import ZERO
 from billing.periods import ONE_DAY, midnight, period_end
@@ -71,6 +71,7 @@ def bill(subscriptions: Sequence[Subscription], *, actor: uuid.UUID | None) -> l
         if invoice is not None:
             invoices.append(invoice)
     _save(subscriptions)
+    terms.keep(subscriptions)
     for subscription in changed:
         subscription_changed.send(Subscription, subscription=subscription, actor=actor)
     invoicing.issue(invoices, actor=actor)

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework.exceptions import NotFound
 
-from billing import invoicing, proration, renewals
+from billing import invoicing, proration, renewals, terms
 from billing.models import Invoice, InvoiceStatus, Plan, Subscription, SubscriptionStatus
 from billing.models.subscriptions import LIVE
 from billing.periods import ONE_DAY, local_date, midnight
@@ -130,6 +130,7 @@ def change_plan(subscription_id: uuid.UUID, *, plan: Plan, at_once: bool, actor:
     subscription.take_terms_of(plan)
     if running:
         _prorate(subscription, former_cycle, today, actor)
+        terms.keep([subscription], since=max(today, subscription.period_start))
     subscription.save()
     if subscription.status == SubscriptionStatus.ACTIVE:
         subscription_changed.send(Subscription, subscription=subscription, actor=actor)

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from billing import terms
 from billing.invoicing import put_lines
 from billing.models import Invoice, InvoiceStatus, Plan, Subscription, SubscriptionStatus
 from billing.parties import buyers, seller
@@ -106,6 +107,7 @@ def make_subscription(tenant: Tenant | None = None, plan: Plan | None = None, **
     for name, value in {**defaults, **values}.items():
         setattr(subscription, name, value)
     subscription.save(force_insert=True)
+    terms.keep([subscription])
     return subscription
 
 

@@ -444,3 +444,36 @@ def test_the_summary_adds_up_in_a_constant_number_of_statements(staff, django_as
     assert now["mrr"] == 99
     for wrong in ("0", "37", "x", "-1", ""):
         assert_error(staff.get("/billing/summary", months=wrong), 400)
+
+
+def test_the_recurring_revenue_of_a_month_is_what_was_in_force_on_its_last_day(staff, clock):
+    start = datetime(2026, 1, 10, tzinfo=UTC)
+    monthly = make_subscription(start_date=start)
+    yearly = make_subscription(start_date=start, plan=make_plan(price=Decimal(600), billing_cycle="YEARLY"))
+    make_subscription(start_date=start, end_date=datetime(2026, 2, 28, tzinfo=UTC))
+    make_subscription(start_date=start, next_invoice_on=date(2026, 3, 5))  # a trial until then
+    clock(date(2026, 2, 15))
+    generate(date(2026, 2, 15))
+    staff.patch(f"/subscriptions/{monthly.id}", {"price": 99})  # from March 10 on
+    clock(date(2026, 3, 20))
+    generate(date(2026, 3, 20))
+    dearer = make_plan(price=Decimal(1200), billing_cycle="YEARLY")
+    for _ in range(2):
+        staff.post(f"/subscriptions/{yearly.id}/change-plan", {"planId": str(dearer.id), "at": "now"})
+    clock(date(2026, 4, 2))
+    (euro,) = staff.get("/billing/summary", months="5").json()["currencies"]
+    assert [month["mrr"] for month in euro["months"]] == [0, 49 + 50 + 49, 49 + 50, 99 + 100 + 49, 99 + 100 + 49]
+
+
+def test_a_period_that_is_billed_ahead_may_change_before_it_begins(staff, clock):
+    subscription = make_subscription(start_date=datetime(2026, 1, 10, tzinfo=UTC))
+    clock(date(2026, 2, 1))
+    generate(date(2026, 2, 10))
+    for price in (99, 49, 149):
+        change = {"planId": str(make_plan(price=Decimal(price)).id), "at": "now"}
+        assert staff.post(f"/subscriptions/{subscription.id}/change-plan", change).status_code == 200
+    (euro,) = staff.get("/billing/summary", months="1").json()["currencies"]
+    assert euro["months"][0]["mrr"] == 49
+    clock(date(2026, 2, 10))
+    (euro,) = staff.get("/billing/summary", months="1").json()["currencies"]
+    assert euro["months"][0]["mrr"] == 149
