@@ -17,7 +17,7 @@ from django.utils import timezone
 from billing import invoicing, proration, terms
 from billing.models import Invoice, InvoiceStatus, Subscription, SubscriptionStatus
 from billing.money import ZERO
-from billing.periods import ONE_DAY, midnight, period_end
+from billing.periods import ONE_DAY, day_in_month, midnight, period_end
 from billing.signals import subscription_changed
 from billing.totals import Line
 
@@ -26,7 +26,7 @@ CHUNK = 500
 
 MOVED = (
     "plan_id", "price", "currency_code", "billing_cycle", "next_plan_id", "period_start", "period_end",
-    "next_invoice_on", "period_price", "credit",
+    "next_invoice_on", "anchor_day", "period_price", "credit",
 )  # fmt: skip
 
 
@@ -96,6 +96,8 @@ def next_invoice(subscription: Subscription, actor: uuid.UUID | None) -> Invoice
     if last is not None and start >= last:
         subscription.next_invoice_on = None
         return None
+    if start.day != day_in_month(start, subscription.anchor_day or start.day):
+        subscription.anchor_day = start.day  # the last period was cut short, and the subscription went on after all
     end = whole_period_end(subscription, start)
     if last is not None:
         end = min(end, last)

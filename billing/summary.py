@@ -18,7 +18,7 @@ from billing.models import (
     SubscriptionTerms,
 )
 from billing.money import ZERO, rounded
-from billing.periods import ONE_DAY, local_date, midnight, period_end, zone
+from billing.periods import ONE_DAY, day_begin, local_date, midnight, period_end, zone
 
 OPEN = F("amount") - F("credited_amount") - F("paid_amount")
 MONEY = DecimalField(max_digits=20, decimal_places=3)
@@ -45,7 +45,7 @@ def summary(*, months: int) -> dict[str, Any]:
         "currency_code", "credited")  # fmt: skip
     add(_monthly(Payment.objects.all(), "date", since, "invoice__currency_code", paid=Sum("amount")),
         "invoice__currency_code", "paid")  # fmt: skip
-    late = Q(due_date__lt=timezone.now())
+    late = Q(due_date__lt=day_begin(timezone.now()))
     unpaid = Invoice.objects.filter(status=InvoiceStatus.PENDING).order_by().values("currency_code")
     for row in unpaid.annotate(
         open_count=Count("id"), open=Sum(OPEN), overdue_count=Count("id", filter=late), overdue=Sum(OPEN, filter=late)

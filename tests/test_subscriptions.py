@@ -477,3 +477,40 @@ def test_a_period_that_is_billed_ahead_may_change_before_it_begins(staff, clock)
     clock(date(2026, 2, 10))
     (euro,) = staff.get("/billing/summary", months="1").json()["currencies"]
     assert euro["months"][0]["mrr"] == 149
+
+
+def test_a_subscription_that_goes_on_after_a_cut_period_pays_each_day_once(staff, clock):
+    subscription = make_subscription(end_date=datetime(2026, 2, 14, tzinfo=UTC))
+    clock(date(2026, 2, 1))
+    generate(date(2026, 2, 1))
+    staff.patch(f"/subscriptions/{subscription.id}", {"endDate": None})
+    generate(date(2026, 3, 20))
+    found = subscription.invoices.order_by("period_start").values_list("period_start", "subtotal")
+    assert [(str(day), int(price * 2)) for day, price in found] == [
+        ("2026-01-31", 49), ("2026-02-14", 98), ("2026-03-14", 98),
+    ]  # fmt: skip
+
+
+def test_a_credit_is_not_turned_into_another_currency(staff, clock):
+    subscription = make_subscription()
+    clock(date(2026, 2, 10))
+    generate(date(2026, 2, 10))
+    path, yen = f"/subscriptions/{subscription.id}/change-plan", make_plan(price=Decimal(5000), currency_code="JPY")
+    assert staff.post(path, {"planId": str(make_plan(price=Decimal(9)).id), "at": "now"}).json()["credit"] > 0
+    assert_error(staff.post(path, {"planId": str(yen.id)}), 409)
+    clock(date(2026, 6, 1))
+    generate(date(2026, 6, 1))
+    assert staff.post(path, {"planId": str(yen.id)}).status_code == 200
+
+
+def test_on_the_day_that_it_is_due_an_invoice_is_not_overdue(staff, settings, clock):
+    settings.BILLING_TIME_ZONE = "America/New_York"
+    invoice = make_invoice(due_date=datetime(2026, 1, 15, 6, tzinfo=UTC))
+    for day, late in ((15, False), (16, True)):
+        clock(date(2026, 1, day))
+        assert staff.get(f"/invoices/{invoice.id}").json()["isOverdue"] is late
+        (euro,) = staff.get("/billing/summary").json()["currencies"]
+        assert euro["overdueCount"] == late
+        call_command("mark_overdue")
+        invoice.refresh_from_db()
+        assert (invoice.overdue_on is not None) is late
