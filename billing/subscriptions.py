@@ -136,7 +136,7 @@ def change_plan(subscription_id: uuid.UUID, *, plan: Plan, at_once: bool, actor:
     subscription.take_terms_of(plan)
     if running:
         _prorate(subscription, former_cycle, today, actor)
-        terms.keep([subscription], since=max(today, subscription.period_start))
+        terms.keep([subscription], since=max(today, subscription.period_start or today))
     subscription.save()
     if subscription.status == SubscriptionStatus.ACTIVE:
         subscription_changed.send(Subscription, subscription=subscription, actor=actor)
