@@ -5,6 +5,6 @@ class BillingConfig(AppConfig):
     name = "billing"
 
     def ready(self):
-        from billing import gateways, receivers  # noqa: F401  (the receivers connect themselves)
+        from billing import checks, gateways, receivers  # noqa: F401  (checks and receivers connect themselves)
 
         gateways.active()

@@ -55,7 +55,7 @@ def issue(invoices: Sequence[Invoice], *, actor: uuid.UUID | None, now: datetime
         return
     now = now or timezone.now()
     stored = [invoice for invoice in invoices if not invoice._state.adding]
-    seller, buyers = parties.seller(), parties.buyers([invoice.tenant_id for invoice in invoices])
+    seller, buyers = parties.seller(), parties.buyers(invoice.tenant for invoice in invoices)
     for invoice in invoices:
         if invoice.is_issued:
             raise Conflict(FROZEN, code="invoice_issued")

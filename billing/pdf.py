@@ -35,6 +35,7 @@ from reportlab.platypus import (
     TableStyle,
 )
 
+from billing.logo import is_picture
 from billing.models import CreditNote, Invoice
 from billing.money import minor_units
 from billing.periods import ONE_DAY, local_date
@@ -94,8 +95,8 @@ def _kind(document: Invoice | CreditNote) -> str:
 
 
 def _head(document: Invoice | CreditNote, accent: Color) -> Flowable:
-    """The seller's logo, or its name, and what this is."""
-    if settings.SELLER_LOGO:
+    """The seller's logo, or its name where it has none that can be drawn, and what this is."""
+    if settings.SELLER_LOGO and is_picture(settings.SELLER_LOGO):
         image = Image(settings.SELLER_LOGO)
         scale = min(LOGO_BOX[0] / image.imageWidth, LOGO_BOX[1] / image.imageHeight)
         image.drawWidth, image.drawHeight, image.hAlign = image.imageWidth * scale, image.imageHeight * scale, "LEFT"

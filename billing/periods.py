@@ -21,6 +21,11 @@ def local_date(moment: datetime.datetime) -> datetime.date:
     return moment.astimezone(zone()).date()
 
 
+def day_begin(moment: datetime.datetime) -> datetime.datetime:
+    """The moment at which the day began in BILLING_TIME_ZONE on which `moment` lies, in UTC."""
+    return midnight(local_date(moment))
+
+
 def midnight(day: datetime.date) -> datetime.datetime:
     """The moment at which `day` begins in BILLING_TIME_ZONE, in UTC."""
     return datetime.datetime.combine(day, datetime.time(), zone()).astimezone(datetime.UTC)
@@ -33,4 +38,10 @@ def period_end(start: datetime.date, *, months: int, anchor_day: int) -> datetim
     """
     years, month = divmod(start.month - 1 + months, 12)
     year, month = start.year + years, month + 1
-    return datetime.date(year, month, min(anchor_day, calendar.monthrange(year, month)[1]))
+    first = datetime.date(year, month, 1)
+    return first.replace(day=day_in_month(first, anchor_day))
+
+
+def day_in_month(month: datetime.date, anchor_day: int) -> int:
+    """`anchor_day`, or the last day of a shorter `month`."""
+    return min(anchor_day, calendar.monthrange(month.year, month.month)[1])

@@ -6,7 +6,7 @@ second invoice for a period, so a run that was killed is simply run again, and t
 
 import datetime
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from django.conf import settings
@@ -14,17 +14,19 @@ from django.db import connection, transaction
 from django.db.models import Count, QuerySet, Sum
 from django.utils import timezone
 
-from billing import invoicing, proration
+from billing import invoicing, proration, terms
 from billing.models import Invoice, InvoiceStatus, Subscription, SubscriptionStatus
 from billing.money import ZERO
-from billing.periods import ONE_DAY, midnight, period_end
+from billing.periods import ONE_DAY, day_in_month, midnight, period_end
 from billing.signals import subscription_changed
 from billing.totals import Line
 
-CHUNK = 200
+CHUNK = 500
+"""Subscriptions in a transaction. Memory grows with it, and the time that others wait for a number."""
+
 MOVED = (
     "plan_id", "price", "currency_code", "billing_cycle", "next_plan_id", "period_start", "period_end",
-    "next_invoice_on", "period_price", "credit",
+    "next_invoice_on", "anchor_day", "period_price", "credit",
 )  # fmt: skip
 
 
@@ -41,25 +43,17 @@ def forecast(today: datetime.date) -> list[tuple[str, int, Decimal]]:
     return [(row["currency_code"], row["count"], row["total"]) for row in rows]
 
 
-def generate(
-    today: datetime.date, *, actor: uuid.UUID | None, each_chunk: Callable[[list[Invoice]], None] = lambda _: None
-) -> int:
-    """Invoice all that is due by `today`; the number of invoices.
+@transaction.atomic
+def bill_chunk(today: datetime.date, *, actor: uuid.UUID | None) -> list[Invoice] | None:
+    """The next invoices of the CHUNK of subscriptions that are due longest; None when nothing is left by `today`.
 
-    A transaction for every CHUNK, after which `each_chunk` gets its invoices. Memory does not grow with the number of
-    subscriptions. Rows that another run has locked are left to it.
+    Rows that another run has locked are left to it.
     """
-    count = 0
-    while True:
-        with transaction.atomic():
-            rows = due(today).select_related("tenant__address", "plan", "next_plan").order_by("next_invoice_on", "id")
-            skips = connection.features.has_select_for_update_skip_locked
-            chunk = list(rows.select_for_update(of=("self",), no_key=True, skip_locked=skips)[:CHUNK])
-            if not chunk:
-                return count
-            invoices = bill(chunk, actor=actor)
-        count += len(invoices)
-        each_chunk(invoices)
+    rows = due(today).select_related("tenant__address").prefetch_related("plan", "next_plan")
+    skips = connection.features.has_select_for_update_skip_locked
+    rows = rows.order_by("next_invoice_on", "id").select_for_update(of=("self",), no_key=True, skip_locked=skips)
+    chunk = list(rows[:CHUNK])
+    return bill(chunk, actor=actor) if chunk else None
 
 
 def bill(subscriptions: Sequence[Subscription], *, actor: uuid.UUID | None) -> list[Invoice]:
@@ -77,6 +71,7 @@ def bill(subscriptions: Sequence[Subscription], *, actor: uuid.UUID | None) -> l
         if invoice is not None:
             invoices.append(invoice)
     _save(subscriptions)
+    terms.keep(subscriptions)
     for subscription in changed:
         subscription_changed.send(Subscription, subscription=subscription, actor=actor)
     invoicing.issue(invoices, actor=actor)
@@ -101,6 +96,8 @@ def next_invoice(subscription: Subscription, actor: uuid.UUID | None) -> Invoice
     if last is not None and start >= last:
         subscription.next_invoice_on = None
         return None
+    if start.day != day_in_month(start, subscription.anchor_day or start.day):
+        subscription.anchor_day = start.day  # the last period was cut short, and the subscription went on after all
     end = whole_period_end(subscription, start)
     if last is not None:
         end = min(end, last)

@@ -11,9 +11,10 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework.exceptions import NotFound
 
-from billing import invoicing, proration, renewals
+from billing import invoicing, proration, renewals, terms
 from billing.models import Invoice, InvoiceStatus, Plan, Subscription, SubscriptionStatus
 from billing.models.subscriptions import LIVE
+from billing.money import shown
 from billing.periods import ONE_DAY, local_date, midnight
 from billing.signals import subscription_changed, subscription_ended
 from billing.totals import Line
@@ -112,11 +113,16 @@ def change_plan(subscription_id: uuid.UUID, *, plan: Plan, at_once: bool, actor:
 
     At once, the unused days of the period are credited and the same days of the new plan charged: the difference is
     invoiced, or kept as credit for the next invoices. With another cycle the period ends today and a whole one begins.
-    Raises NotFound, and Conflict for a subscription that has ended, and for another currency at once.
+    Raises NotFound, and Conflict for a subscription that has ended, for another currency at once, and for one while
+    there is credit in the former.
     """
     subscription = locked(subscription_id)
     if subscription.status not in LIVE:
         raise Conflict("The subscription has ended.", code="subscription_ended")
+    other_currency = plan.currency_code != subscription.currency_code
+    if other_currency and subscription.credit:
+        credit = shown(subscription.credit, subscription.currency_code)
+        raise Conflict(f"The currency cannot change before the credit of {credit} is used up.", code="currency")
     today = local_date(timezone.now())
     subscription.modified_by = actor
     if not at_once and subscription.period_end is not None and subscription.period_end > today:
@@ -124,12 +130,13 @@ def change_plan(subscription_id: uuid.UUID, *, plan: Plan, at_once: bool, actor:
         subscription.save()
         return subscription
     running = subscription.period_end is not None and today < subscription.period_end
-    if running and plan.currency_code != subscription.currency_code:
+    if running and other_currency:
         raise Conflict("The currency changes only at the end of a period.", code="currency")
     former_cycle, subscription.next_plan = subscription.billing_cycle, None
     subscription.take_terms_of(plan)
     if running:
         _prorate(subscription, former_cycle, today, actor)
+        terms.keep([subscription], since=max(today, subscription.period_start or today))
     subscription.save()
     if subscription.status == SubscriptionStatus.ACTIVE:
         subscription_changed.send(Subscription, subscription=subscription, actor=actor)

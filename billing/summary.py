@@ -8,9 +8,17 @@ from django.db.models import Case, Count, DecimalField, F, Q, QuerySet, Sum, Val
 from django.db.models.functions import TruncMonth
 from django.utils import timezone
 
-from billing.models import BillingCycle, CreditNote, Invoice, InvoiceStatus, Payment, Subscription, SubscriptionStatus
+from billing.models import (
+    BillingCycle,
+    CreditNote,
+    Invoice,
+    InvoiceStatus,
+    Payment,
+    SubscriptionStatus,
+    SubscriptionTerms,
+)
 from billing.money import ZERO, rounded
-from billing.periods import local_date, midnight, period_end, zone
+from billing.periods import ONE_DAY, day_begin, local_date, midnight, period_end, zone
 
 OPEN = F("amount") - F("credited_amount") - F("paid_amount")
 MONEY = DecimalField(max_digits=20, decimal_places=3)
@@ -37,7 +45,7 @@ def summary(*, months: int) -> dict[str, Any]:
         "currency_code", "credited")  # fmt: skip
     add(_monthly(Payment.objects.all(), "date", since, "invoice__currency_code", paid=Sum("amount")),
         "invoice__currency_code", "paid")  # fmt: skip
-    late = Q(due_date__lt=timezone.now())
+    late = Q(due_date__lt=day_begin(timezone.now()))
     unpaid = Invoice.objects.filter(status=InvoiceStatus.PENDING).order_by().values("currency_code")
     for row in unpaid.annotate(
         open_count=Count("id"), open=Sum(OPEN), overdue_count=Count("id", filter=late), overdue=Sum(OPEN, filter=late)
@@ -79,15 +87,19 @@ def _monthly(rows: QuerySet, moment: str, since: datetime.datetime, currency: st
 
 
 def _recurring(firsts: list[datetime.date]) -> QuerySet:
-    """Of each currency the monthly price of the subscriptions that ran at each month's end, trials not counted."""
+    """Of each currency, what the subscriptions that ran on each month's last day came to a month, by that day's terms.
+
+    Net, before credits; of the present month the day is today. A trial does not count, nor does what waits to be paid.
+    """
     share = Case(
         *[When(billing_cycle=cycle, then=F("price") / Value(Decimal(cycle.months))) for cycle in BillingCycle],
         output_field=MONEY,
     )
     sums = {}
     for index, first in enumerate(firsts):
-        end = min(midnight(period_end(first, months=1, anchor_day=1)), timezone.now())
-        runs = Q(start_date__lt=end) & (Q(end_date=None) | Q(end_date__gte=end)) & ~Q(period_start=None)
-        sums[f"mrr{index}"] = Sum(share, filter=runs)
-    begun = Subscription.objects.exclude(status=SubscriptionStatus.PENDING)
-    return begun.order_by().values("currency_code").annotate(**sums)
+        day = min(period_end(first, months=1, anchor_day=1) - ONE_DAY, local_date(timezone.now()))
+        in_force = Q(since__lte=day) & (Q(until=None) | Q(until__gt=day))
+        goes_on = Q(subscription__end_date=None) | Q(subscription__end_date__gte=midnight(day + ONE_DAY))
+        sums[f"mrr{index}"] = Sum(share, filter=in_force & goes_on)
+    begun = SubscriptionTerms.objects.exclude(subscription__status=SubscriptionStatus.PENDING)
+    return begun.filter(subscription__deleted=False).order_by().values("currency_code").annotate(**sums)

@@ -14,7 +14,7 @@ class ConfigConfig(AppConfig):
     name = "config"
 
     def ready(self):
-        from config import checks, lookups  # noqa: F401  (both register themselves)
+        from config import arrays, checks, lookups  # noqa: F401  (they register themselves)
 
         if connection.vendor == "postgresql":
             from config import timestamps  # noqa: F401  (likewise)

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from billing import terms
 from billing.invoicing import put_lines
 from billing.models import Invoice, InvoiceStatus, Plan, Subscription, SubscriptionStatus
 from billing.parties import buyers, seller
@@ -87,7 +88,7 @@ def make_invoice(tenant: Tenant | None = None, *, lines: Sequence[Line] = (), **
     put_lines(invoice, lines or [Line("Services", Decimal("120.50"))])
     if invoice.status != InvoiceStatus.DRAFT:
         invoice.number, invoice.issued_on = f"T-{next(_numbers)}", timezone.now()
-        invoice.seller, invoice.buyer = seller(), buyers([invoice.tenant_id])[invoice.tenant_id]
+        invoice.seller, invoice.buyer = seller(), buyers([invoice.tenant])[invoice.tenant_id]
     invoice.save(force_insert=True)
     return invoice
 
@@ -106,6 +107,7 @@ def make_subscription(tenant: Tenant | None = None, plan: Plan | None = None, **
     for name, value in {**defaults, **values}.items():
         setattr(subscription, name, value)
     subscription.save(force_insert=True)
+    terms.keep([subscription])
     return subscription
 
 

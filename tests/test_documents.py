@@ -9,6 +9,7 @@ from decimal import Decimal
 import boto3
 import pytest
 import requests
+from django.core.checks import run_checks
 from django.core.files.storage import default_storage
 from pypdf import PdfReader
 
@@ -106,6 +107,22 @@ def test_the_branding_sets_the_colour_and_a_logo_the_head(staff, settings, tmp_p
     assert len(page.images) == 1
     assert b"1 .533333 0 RG" in page.get_contents().get_data()
     assert not PdfReader(io.BytesIO(plain)).pages[0].images
+
+
+@pytest.mark.parametrize("content", [b"", b"<svg/>", "half"])
+def test_a_logo_that_is_no_picture_is_refused_at_the_start_and_costs_no_invoice(staff, settings, tmp_path, content):
+    from PIL import Image
+
+    path = tmp_path / "logo.png"
+    if content == "half":
+        Image.effect_noise((300, 100), 50).save(path)
+        content = path.read_bytes()[:5_000]
+    path.write_bytes(content)
+    settings.SELLER_LOGO, settings.SELLER_NAME = str(path), "Sellers & Söhne"
+    assert "tenantry.E001" in [error.id for error in run_checks()]
+    answer = staff.get(f"/invoices/{make_invoice().id}/download")
+    assert answer.status_code == 200
+    assert "Sellers & Söhne" in text_of(answer.content)[0]
 
 
 def test_a_document_is_made_once_and_never_again(staff, settings):

@@ -24,11 +24,22 @@ LISTS = {
     "a contact by its mail address": ("/contacts", {"email": "c77@x.example"}),
     "invoices by due date": ("/invoices", {"ordering": "dueDate", "limit": "20"}),
     "invoices of one status": ("/invoices", {"status": "PAID", "filter": {"include": ["tenant"], "limit": 20}}),
+    "an invoice by its number": ("/invoices", {"number": "T-77"}),
+    "plans by price": ("/plans", {"limit": "20"}),
+    "subscriptions with plan and tenant": ("/subscriptions", {"filter": {"include": ["plan", "tenant"], "limit": 20}}),
+    "subscriptions of one status": ("/subscriptions", {"status": "ACTIVE", "limit": "20"}),
+    "payments with their invoices": ("/payments", {"filter": {"include": ["invoice"], "limit": 20}}),
+    "the latest payments": ("/payments", {"ordering": "-date", "limit": "20"}),
+    "a payment by its reference": ("/payments", {"reference": "R-77"}),
+    "credit notes with their invoices": ("/credit-notes", {"filter": {"include": ["invoice"], "limit": 20}}),
+    "a credit note by its number": ("/credit-notes", {"number": "C-77"}),
 }
 
 
 def grow(first: int, last: int) -> None:
-    """Tenants number `first` to `last`, each with a lead, an address, two contacts, a resource and an invoice."""
+    """Tenants number `first` to `last`, each with a lead, an address, two contacts, a resource, an invoice, a plan and
+    a subscription to it, a payment and a credit note.
+    """
     alive = "now() - make_interval(secs => {last} - n), now(), false"
     tables = {
         "addresses": ("city, country", "'City', 'GB'", "a"),
@@ -58,6 +69,29 @@ def grow(first: int, last: int) -> None:
             "now(), now(), now(), 1, 1, 0, 0, 0, 'EUR', n % 3, 'T-' || n, now(), '[]', '[]', '{{}}', '{{}}', 0, "
             "md5('t' || n)::uuid",
             "i",
+        ),
+        "plans": (
+            "name, tier, price, currency_code, billing_cycle, trial_days, features, size_config, is_self_service, "
+            "is_active",
+            "'Plan ' || n, 'BASIC', n, 'EUR', 'MONTHLY', 0, '[]', '{{}}', true, true",
+            "p",
+        ),
+        "subscriptions": (
+            "tenant_id, plan_id, reference, price, currency_code, billing_cycle, tax_rate, status, period_price, "
+            "credit, cancel_at_period_end",
+            "md5('t' || n)::uuid, md5('p' || n)::uuid, '', 1, 'EUR', 'MONTHLY', 0, n % 5, 0, 0, false",
+            "s",
+        ),
+        "payments": (
+            "invoice_id, amount, date, method, reference, gateway",
+            "md5('i' || n)::uuid, 1, now() - make_interval(secs => n), '', 'R-' || n, 'manual'",
+            "y",
+        ),
+        "credit_notes": (
+            "invoice_id, number, issued_on, currency_code, amount, subtotal, tax_total, reason, lines, taxes, seller, "
+            "buyer",
+            "md5('i' || n)::uuid, 'C-' || n, now(), 'EUR', 1, 1, 0, '', '[]', '[]', '{{}}', '{{}}'",
+            "n",
         ),
     }
     with connection.cursor() as cursor:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as property_settings
 from hypothesis import strategies as st
 
-from billing import renewals, subscriptions
+from billing import generation, renewals, subscriptions
 from billing.models import Invoice, InvoiceStatus, Subscription, SubscriptionStatus
 from billing.numbering import take
 from billing.periods import local_date, midnight
@@ -35,7 +35,7 @@ def clock(monkeypatch):
 
 
 def generate(day: date) -> int:
-    return renewals.generate(day, actor=None)
+    return sum(generation.generate(day, pdf=False, jobs=1, actor=None))
 
 
 class TestTheFirstInvoice:
@@ -444,3 +444,73 @@ def test_the_summary_adds_up_in_a_constant_number_of_statements(staff, django_as
     assert now["mrr"] == 99
     for wrong in ("0", "37", "x", "-1", ""):
         assert_error(staff.get("/billing/summary", months=wrong), 400)
+
+
+def test_the_recurring_revenue_of_a_month_is_what_was_in_force_on_its_last_day(staff, clock):
+    start = datetime(2026, 1, 10, tzinfo=UTC)
+    monthly = make_subscription(start_date=start)
+    yearly = make_subscription(start_date=start, plan=make_plan(price=Decimal(600), billing_cycle="YEARLY"))
+    make_subscription(start_date=start, end_date=datetime(2026, 2, 28, tzinfo=UTC))
+    make_subscription(start_date=start, next_invoice_on=date(2026, 3, 5))  # a trial until then
+    clock(date(2026, 2, 15))
+    generate(date(2026, 2, 15))
+    staff.patch(f"/subscriptions/{monthly.id}", {"price": 99})  # from March 10 on
+    clock(date(2026, 3, 20))
+    generate(date(2026, 3, 20))
+    dearer = make_plan(price=Decimal(1200), billing_cycle="YEARLY")
+    for _ in range(2):
+        staff.post(f"/subscriptions/{yearly.id}/change-plan", {"planId": str(dearer.id), "at": "now"})
+    clock(date(2026, 4, 2))
+    (euro,) = staff.get("/billing/summary", months="5").json()["currencies"]
+    assert [month["mrr"] for month in euro["months"]] == [0, 49 + 50 + 49, 49 + 50, 99 + 100 + 49, 99 + 100 + 49]
+
+
+def test_a_period_that_is_billed_ahead_may_change_before_it_begins(staff, clock):
+    subscription = make_subscription(start_date=datetime(2026, 1, 10, tzinfo=UTC))
+    clock(date(2026, 2, 1))
+    generate(date(2026, 2, 10))
+    for price in (99, 49, 149):
+        change = {"planId": str(make_plan(price=Decimal(price)).id), "at": "now"}
+        assert staff.post(f"/subscriptions/{subscription.id}/change-plan", change).status_code == 200
+    (euro,) = staff.get("/billing/summary", months="1").json()["currencies"]
+    assert euro["months"][0]["mrr"] == 49
+    clock(date(2026, 2, 10))
+    (euro,) = staff.get("/billing/summary", months="1").json()["currencies"]
+    assert euro["months"][0]["mrr"] == 149
+
+
+def test_a_subscription_that_goes_on_after_a_cut_period_pays_each_day_once(staff, clock):
+    subscription = make_subscription(end_date=datetime(2026, 2, 14, tzinfo=UTC))
+    clock(date(2026, 2, 1))
+    generate(date(2026, 2, 1))
+    staff.patch(f"/subscriptions/{subscription.id}", {"endDate": None})
+    generate(date(2026, 3, 20))
+    found = subscription.invoices.order_by("period_start").values_list("period_start", "subtotal")
+    assert [(str(day), int(price * 2)) for day, price in found] == [
+        ("2026-01-31", 49), ("2026-02-14", 98), ("2026-03-14", 98),
+    ]  # fmt: skip
+
+
+def test_a_credit_is_not_turned_into_another_currency(staff, clock):
+    subscription = make_subscription()
+    clock(date(2026, 2, 10))
+    generate(date(2026, 2, 10))
+    path, yen = f"/subscriptions/{subscription.id}/change-plan", make_plan(price=Decimal(5000), currency_code="JPY")
+    assert staff.post(path, {"planId": str(make_plan(price=Decimal(9)).id), "at": "now"}).json()["credit"] > 0
+    assert_error(staff.post(path, {"planId": str(yen.id)}), 409)
+    clock(date(2026, 6, 1))
+    generate(date(2026, 6, 1))
+    assert staff.post(path, {"planId": str(yen.id)}).status_code == 200
+
+
+def test_on_the_day_that_it_is_due_an_invoice_is_not_overdue(staff, settings, clock):
+    settings.BILLING_TIME_ZONE = "America/New_York"
+    invoice = make_invoice(due_date=datetime(2026, 1, 15, 6, tzinfo=UTC))
+    for day, late in ((15, False), (16, True)):
+        clock(date(2026, 1, day))
+        assert staff.get(f"/invoices/{invoice.id}").json()["isOverdue"] is late
+        (euro,) = staff.get("/billing/summary").json()["currencies"]
+        assert euro["overdueCount"] == late
+        call_command("mark_overdue")
+        invoice.refresh_from_db()
+        assert (invoice.overdue_on is not None) is late

@@ -4,7 +4,7 @@ from billing.models.customers import BillingCustomer
 from billing.models.invoices import CreditNote, Invoice, InvoiceStatus, NumberSeries
 from billing.models.payments import Payment
 from billing.models.plans import BillingCycle, Plan, Tier
-from billing.models.subscriptions import Subscription, SubscriptionStatus
+from billing.models.subscriptions import Subscription, SubscriptionStatus, SubscriptionTerms
 
 __all__ = [
     "BillingCustomer",
@@ -17,5 +17,6 @@ __all__ = [
     "Plan",
     "Subscription",
     "SubscriptionStatus",
+    "SubscriptionTerms",
     "Tier",
 ]

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from billing.models.subscriptions import Subscription
 from billing.money import validate_currency
+from billing.periods import day_begin
 from config.fields import one_line
 from config.models import AuditedManager, AuditedModel, AuditedQuerySet
 from tenants.models import Tenant
@@ -27,8 +28,8 @@ class InvoiceQuerySet(AuditedQuerySet):
         return self.exclude(status=InvoiceStatus.DRAFT)
 
     def overdue(self, now=None):
-        """Issued, not paid, and past the day it was due."""
-        return self.filter(status=InvoiceStatus.PENDING, due_date__lt=now or timezone.now())
+        """Issued, not paid, and past the day it was due: on that day, in BILLING_TIME_ZONE, it is paid in time."""
+        return self.filter(status=InvoiceStatus.PENDING, due_date__lt=day_begin(now or timezone.now()))
 
 
 def _amount(**kwargs) -> models.DecimalField:
@@ -147,7 +148,7 @@ class Invoice(Document):
 
     @property
     def is_overdue(self) -> bool:
-        return self.status == InvoiceStatus.PENDING and self.due_date < timezone.now()
+        return self.status == InvoiceStatus.PENDING and self.due_date < day_begin(timezone.now())
 
     def settled_status(self) -> InvoiceStatus:
         """The status of an issued invoice, from what is credited and paid: what is wholly credited is cancelled."""

@@ -42,6 +42,7 @@ class Payment(AuditedModel):
         indexes = [
             *AuditedModel.Meta.indexes,
             models.Index(fields=["date"], name="payments_by_date"),
+            models.Index(fields=["reference"], name="payments_by_reference", condition=models.Q(deleted=False)),
         ]
 
     def __str__(self):

@@ -115,3 +115,39 @@ class Subscription(AuditedModel):
         """What is signed: the plan with the price, currency and cycle that it has now."""
         self.plan = plan
         self.price, self.currency_code, self.billing_cycle = plan.price, plan.currency_code, plan.billing_cycle
+
+
+class SubscriptionTerms(models.Model):
+    """What a subscription came to, and from when on: `since` to the day before `until`, or until now.
+
+    Written by `billing.terms` when a period begins or changes, never changed after; what was is read from here, since
+    the subscription itself knows only what is.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    subscription = models.ForeignKey(Subscription, models.CASCADE, related_name="terms")
+    since = models.DateField()
+    until = models.DateField(null=True, blank=True)
+    price = models.DecimalField(max_digits=14, decimal_places=3)
+    currency_code = models.CharField(max_length=3)
+    billing_cycle = models.CharField(max_length=10, choices=BillingCycle)
+
+    class Meta:
+        db_table = "subscription_terms"
+        verbose_name_plural = "subscription terms"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subscription"],
+                name="one_present_terms_per_subscription",
+                condition=models.Q(until__isnull=True),
+                violation_error_message="The subscription has terms of the present already.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(until__isnull=True) | models.Q(until__gte=models.F("since")),
+                name="subscription_terms_run_forward",
+                violation_error_message="The terms end before they begin.",
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.price} {self.currency_code} {self.billing_cycle} since {self.since}"

@@ -16,7 +16,7 @@ class MonthSerializer(Serializer):
     issued = _amount(help_text="The totals of what was issued, with tax.")
     credited = _amount(help_text="Taken back by credit notes.")
     paid = _amount(help_text="Received, less what was paid back.")
-    mrr = _amount(help_text="Monthly recurring revenue at the month's end, net, at the prices of now.")
+    mrr = _amount(help_text="Monthly recurring revenue on the month's last day, net, at that day's prices.")
 
 
 class CurrencySerializer(Serializer):

@@ -7,9 +7,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from billing import renewals
-from billing.documents import file_of
+from billing import generation, renewals
 from billing.periods import local_date
+from config.workers import cores
 
 REPORT_EVERY = 10  # seconds between lines where nobody watches
 
@@ -22,7 +22,9 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="only say what would be invoiced")
         parser.add_argument("--pdf", action="store_true", help="make the PDFs too, else whoever needs one first does")
 
-    def handle(self, *, date, dry_run, pdf, **options):
+        parser.add_argument("--jobs", type=_jobs, default=cores(), help="processes that share the work (the cores)")
+
+    def handle(self, *, date, dry_run, pdf, jobs, **options):
         today = date or local_date(timezone.now())
         if dry_run:
             for currency, count, total in renewals.forecast(today):
@@ -30,15 +32,10 @@ class Command(BaseCommand):
             return
         self.begun = self.reported = time.monotonic()
         self.done = 0
-
-        def each_chunk(invoices) -> None:
-            for invoice in invoices if pdf else ():
-                file_of(invoice)
-            self.done += len(invoices)
+        for count in generation.generate(today, pdf=pdf, jobs=jobs, actor=settings.SYSTEM_USER_ID):
+            self.done += count
             self.progress()
-
-        count = renewals.generate(today, actor=settings.SYSTEM_USER_ID, each_chunk=each_chunk)
-        self.say(f"{count} invoices were issued in {time.monotonic() - self.begun:.1f} s.")
+        self.say(f"{self.done} invoices were issued in {time.monotonic() - self.begun:.1f} s.")
 
     def progress(self) -> None:
         """A line that rewrites itself on a terminal; elsewhere a line now and then."""
@@ -60,3 +57,9 @@ def _date(text: str) -> datetime.date:
         return datetime.date.fromisoformat(text)
     except ValueError as error:
         raise CommandError("--date is a day: YYYY-MM-DD.") from error
+
+
+def _jobs(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise CommandError("--jobs is a whole number, at least 1.")
+    return int(text)

@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 from django.utils import timezone
 
+from billing import terms
 from billing.models import Invoice, InvoiceStatus, Payment, Plan, Subscription, SubscriptionStatus, Tier
 from billing.numbering import take
 from billing.parties import buyers, seller
@@ -115,11 +116,12 @@ class Command(BaseCommand):
         while subscription.next_invoice_on <= local_date(timezone.now()):
             invoices += filter(None, [next_invoice(subscription, None)])
         subscription.save(force_insert=True)
+        terms.keep([subscription], since=first)
         for invoice in invoices:
             invoice.issued_on = invoice.created_on = invoice.start_date
             invoice.due_date = invoice.issued_on + timedelta(days=14)
             (invoice.number,) = take(settings.INVOICE_SERIES, 1, now=invoice.issued_on)
-            invoice.seller, invoice.buyer = seller(), buyers([tenant.id])[tenant.id]
+            invoice.seller, invoice.buyer = seller(), buyers([tenant])[tenant.id]
             invoice.status = InvoiceStatus.PENDING
             if invoice is not invoices[-1]:
                 invoice.status, invoice.paid_amount = InvoiceStatus.PAID, invoice.amount
