@@ -29,6 +29,7 @@ os.environ["TENANTRY_DURABLE"] = "yes"
 from tests import plots, servers
 from tests.chaos import process
 from tests.load import CONNECTIONS, WRK, Connection, Measured, drive, repeat, request
+from tests.topology import pgbouncer, standby
 from tests.world import wait_until
 
 REFERENCE = {  # requests/s (the best of its runs), p50 ms
@@ -281,9 +282,23 @@ def seed(first: int, last: int, **kwargs) -> None:
 
     from tests.test_growth import grow
 
-    grow(first, last, **kwargs)
     with connection.cursor() as cursor:
+        # A million rows are made in a third of the time where each index is built once, and no foreign key is checked.
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute("SET maintenance_work_mem = '512MB'")
+        cursor.execute(
+            "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema() AND tablename = ANY (%s) "
+            "AND indexname NOT IN (SELECT conname FROM pg_constraint)",
+            [["addresses", "leads", "tenants", "contacts", "resources", "invoices"]],
+        )
+        indexes = cursor.fetchall()
+        for name, _ in indexes:
+            cursor.execute(f"DROP INDEX {name}")
+        grow(first, last, **kwargs)
+        for _, definition in indexes:
+            cursor.execute(definition)
         cursor.execute("VACUUM ANALYZE")
+        cursor.execute("RESET session_replication_role")
 
 
 def prepare(stack: ExitStack, ports: list[int]) -> tuple[dict[str, str], Sink]:
@@ -322,6 +337,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--only", default="", help="letters, comma-separated")
+    parser.add_argument("--pooler", action="store_true", help="the service is behind PgBouncer")
+    parser.add_argument("--replica", action="store_true", help="lists come from a standby")
     options = parser.parse_args()
     only = options.only.split(",") if options.only else list(TITLES)
     ports = [servers.free_port() for _ in range(3)]
@@ -331,6 +348,11 @@ def main() -> None:
         from provisioning.requests import request_provisioning
         from tenants.models import Tenant
 
+        if options.pooler:
+            environment |= stack.enter_context(pgbouncer("postgres", schema="main", size=20))
+        if options.replica:
+            port = str(stack.enter_context(standby()).port)
+            environment |= {"DB_REPLICA_HOST": "127.0.0.1", "DB_REPLICA_PORT": port}
         service = serve(stack, environment)
         operations = Operations(f"http://127.0.0.1:{ports[0]}", sink, staff_token(), options.seconds)
         operations.plan = str(

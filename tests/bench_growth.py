@@ -215,7 +215,8 @@ def report(found: dict, sizes: list[int], options) -> None:
                 f"{size:>12,} tenants {rate:7.0f}/s  p50 {p50:7.1f} ms  p99 {p99:7.1f} ms"
                 f"  p50 by the loop {scaled[size]:6.1f} ms  {growth:+5.0f} %"
             )
-        bars.append((letter, [(f"{size:,}", 100 * scaled[size] / scaled[sizes[0]]) for size in sizes]))
+        if letter != "h":  # a count reads every row, here and in the reference
+            bars.append((letter, [(f"{size:,}", 100 * scaled[size] / scaled[sizes[0]]) for size in sizes]))
     write_json("growth.json", seconds=options.seconds, rounds=options.rounds, operations=found)
     plots.write(OUTPUT / "growth.svg", f"p50 in percent of that at {sizes[0]:,} tenants", bars)
 
