@@ -326,6 +326,15 @@ def serve(stack: ExitStack, environment: dict[str, str]) -> subprocess.Popen:
     return service
 
 
+def postmaster() -> int:
+    """The process id of PostgreSQL."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT split_part(pg_read_file('postmaster.pid'), chr(10), 1)::int")
+        return cursor.fetchone()[0]
+
+
 def staff_token() -> str:
     from identity.permissions import ALL_CODES
     from identity.tokens import mint
@@ -366,18 +375,19 @@ def main() -> None:
         operations.open_tenant, operations.tenant = waiting.id, Tenant.objects.filter(status=0).first().id
         loop = loop_seconds()
         found = {}
-        memory = Memory(service.pid)
+        memory, database = Memory(service.pid), Memory(postmaster())
         for letter in TITLES:
             if letter == "f" and {"f", "fdeep", "h"} & set(only):
                 seed(1_001, 100_000)
             if letter not in only:
                 continue
             web, relay = memory.web(), memory.relay()
-            before = memory.cpu(web), memory.cpu(relay)
+            before = memory.cpu(web), memory.cpu(relay), database.cpu(database.processes())
             measured = getattr(operations, letter)()
             found[letter] = asdict(measured) | {
                 "web_cpu": memory.cpu(web) - before[0],
                 "relay_cpu": memory.cpu(relay) - before[1],
+                "database_cpu": database.cpu(database.processes()) - before[2],
                 "web_pss": memory.pss(web),
                 "relay_pss": memory.pss(relay),
             }
@@ -390,7 +400,7 @@ def row(letter: str, measured: dict, loop: float) -> str:
     return (
         f"{letter:6}{TITLES[letter]:38}{measured['rate']:9.0f}/s {measured['p50']:8.1f} ms {measured['p99']:8.1f} ms"
         f"  wanted {wanted:6.0f}/s  web {measured['web_cpu']:5.1f} s {measured['web_pss']:4.0f} MB"
-        f"  relay {measured['relay_cpu']:5.1f} s {measured['relay_pss']:4.0f} MB"
+        f"  relay {measured['relay_cpu']:5.1f} s {measured['relay_pss']:4.0f} MB  db {measured['database_cpu']:5.1f} s"
         + (f"  {measured['errors']} ERRORS {measured['first_error']}" if measured["errors"] else "")
     )
 
