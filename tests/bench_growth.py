@@ -143,7 +143,7 @@ def _cost(sql: str) -> str:
         for _ in range(2):  # the second time everything that it needs is in memory
             cursor.execute("EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) " + sql)
             lines = [row[0] for row in cursor.fetchall()]
-    kept = [line for line in lines if not re.search(r"Planning|Heap Blocks|Sort Method|never executed", line)]
+    kept = [line for line in lines if not re.search(r"Planning|Execution|Heap Blocks|Sort Method|never executed", line)]
     return shortened("\n".join(kept))
 
 
