@@ -1,7 +1,7 @@
 """`make bench-growth`: what lists, single tenants, counts and the onboarding cost as the data grows.
 
 One database for each size, each with a service in the production set-up of tests/bench.py. All are measured in turn,
-several short times, so that a machine whose speed wanders does so for all sizes alike; the median counts.
+in another order each time, several short times, so that a machine whose speed wanders does so for all sizes alike; the median counts.
 """
 
 import argparse
@@ -190,7 +190,7 @@ def measure(driven: dict[int, Growing], rounds: int) -> dict[str, dict[int, list
     for number in range(rounds + 1):
         for letter in TITLES:
             loop = loop_seconds(1)
-            for size, operations in driven.items():
+            for size, operations in random.sample(list(driven.items()), len(driven)):
                 measured = asdict(getattr(operations, letter)())
                 after = loop_seconds(1)
                 if measured["errors"]:
