@@ -1,7 +1,8 @@
 """`make bench-growth`: what lists, single tenants, counts and the onboarding cost as the data grows.
 
 One database for each size, each with a service in the production set-up of tests/bench.py. All are measured in turn,
-in another order each time, several short times, so that a machine whose speed wanders does so for all sizes alike; the median counts.
+several short times and in another order each time, so that a machine whose speed wanders does so for all sizes alike;
+the median counts.
 """
 
 import argparse
