@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo serve seed test bench bench-billing lint types format lock messages screenshots clean chaos bench-relay
+.PHONY: help run demo serve seed test bench bench-billing bench-growth lint types format lock messages screenshots clean chaos bench-relay
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +50,9 @@ chaos: $(VENV)/.installed-dev ## Outages and SIGKILL at length: about half an ho
 
 bench: $(VENV)/.installed-dev ## The reference's operations against the production set-up: a table, build/bench/
 	@$(PY) -m tests.bench $(ARGS)
+
+bench-growth: $(VENV)/.installed-dev ## The same at 1,000 to 1,000,000 tenants: growth in percent, build/bench/growth.svg
+	@$(PY) -m tests.bench_growth $(ARGS)
 
 bench-relay: $(VENV)/.installed-dev ## How many events one relay delivers a second over HTTP
 	@$(PY) -m tests.bench_relay

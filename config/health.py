@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.core.cache import cache
 from django.core.cache.backends.base import InvalidCacheBackendError
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+
+from config import replica
 
 PROBES: dict[str, Callable[[], Any]] = {}
 """name → a function that returns something to show, or raises Unready."""
@@ -43,6 +46,8 @@ def shared_cache() -> str:
 
 
 PROBES |= {"database": database, "migrations": migrations, "cache": shared_cache}
+if settings.DB_REPLICA_HOST:
+    PROBES["replica"] = replica.state
 
 
 def report() -> tuple[bool, dict[str, Any]]:

@@ -174,22 +174,44 @@ WHITENOISE_USE_FINDERS = not PRODUCTION
 
 DB_HOST = env.text("DB_HOST")
 DB_SCHEMA = env.identifier("DB_SCHEMA", "public")
-if DB_HOST:
-    DATABASES = {
-        "default": {
-            "ENGINE": "django.db.backends.postgresql",
-            "HOST": DB_HOST,
-            "PORT": env.integer("DB_PORT", 5432, minimum=1),
-            "USER": env.text("DB_USER", "postgres"),
-            "PASSWORD": env.secret("DB_PASSWORD", required=False),
-            "NAME": env.text("DB_DATABASE", "postgres"),
-            "OPTIONS": {
-                # A pool per process; a thread holds at most one connection, so waiting for one cannot deadlock.
-                "pool": {"min_size": 1, "max_size": env.integer("DB_POOL_SIZE", 10, minimum=1), "timeout": 30},
-                "options": f"-c search_path={DB_SCHEMA}",
-            },
-        }
+DB_REPLICA_HOST = env.text("DB_REPLICA_HOST")
+DB_POOLER = env.choice("DB_POOLER", "none", ("none", "transaction"))
+
+
+def _postgresql(host: str, port: int, **pool: int) -> dict:
+    database = {
+        "ENGINE": "django.db.backends.postgresql",
+        "HOST": host,
+        "PORT": port,
+        "USER": env.text("DB_USER", "postgres"),
+        "PASSWORD": env.secret("DB_PASSWORD", required=False),
+        "NAME": env.text("DB_DATABASE", "postgres"),
+        "OPTIONS": {
+            # A pool per process; a thread holds at most one connection, so waiting for one cannot deadlock.
+            "pool": {"min_size": 1, "max_size": env.integer("DB_POOL_SIZE", 10, minimum=1), "timeout": 30, **pool},
+            "options": f"-c search_path={DB_SCHEMA}",
+        },
     }
+    if DB_POOLER == "transaction":  # the next transaction may be in another session: nothing may be left in this one
+        del database["OPTIONS"]["options"]  # which PgBouncer refuses; it sets the path itself (docs/scaling.md)
+        database["OPTIONS"]["prepare_threshold"] = None
+        database["DISABLE_SERVER_SIDE_CURSORS"] = True
+    return database
+
+
+if DB_HOST:
+    DB_PORT = env.integer("DB_PORT", 5432, minimum=1)
+    DATABASES = {"default": _postgresql(DB_HOST, DB_PORT)}
+    if DB_REPLICA_HOST:
+        # Who waits for a connection asks the primary instead.
+        _replica = _postgresql(
+            DB_REPLICA_HOST, env.integer("DB_REPLICA_PORT", DB_PORT, minimum=1), timeout=2, reconnect_timeout=5
+        )
+        DATABASES["replica"] = _replica | {"TEST": {"MIRROR": "default"}}
+        DATABASE_ROUTERS = ["config.replica.ListsFromReplica"]
+        MIDDLEWARE.append("config.replica.ReplicaMiddleware")
+elif DB_REPLICA_HOST:
+    raise ImproperlyConfigured("DB_REPLICA_HOST needs DB_HOST, the primary that it is a replica of.")
 else:
     DB_PATH = Path(env.text("DB_PATH", str(VAR_DIR / "db.sqlite3")))
     DB_PATH.parent.mkdir(parents=True, exist_ok=True)

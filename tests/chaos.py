@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -186,10 +186,10 @@ def _mail(name: str) -> tuple[str, list[tuple[str, str]]]:
 
 
 class Customer:
-    """Somebody who signs up and does not give up: repeats what was not answered, with its Idempotency-Key."""
+    """Somebody who signs up at any of `urls` and repeats what was not answered, with its Idempotency-Key."""
 
-    def __init__(self, number: int, url: str, *, plan: str, mails: Path, patience: float):
-        self.number, self.url, self.plan, self.mails = number, url, plan, mails
+    def __init__(self, number: int, urls: Sequence[str], *, plan: str, mails: Path, patience: float):
+        self.number, self.urls, self.plan, self.mails = number, urls, plan, mails
         self.email = f"ada@c{number}.example"
         self.deadline = time.monotonic() + patience
 
@@ -198,7 +198,7 @@ class Customer:
         while True:
             assert time.monotonic() < self.deadline, f"customer {self.number} waited in vain at {path}"
             try:
-                answer = requests.post(self.url + path, json=body, headers=headers, timeout=10)
+                answer = requests.post(random.choice(self.urls) + path, json=body, headers=headers, timeout=10)
             except requests.RequestException:
                 time.sleep(0.2)
                 continue
@@ -240,33 +240,68 @@ class Customer:
         return tenant_id
 
 
+def journey_settings(url: str, folder: Path) -> dict[str, str]:
+    """Of a service that provisions by itself, publishes to the receiver, and mails into `folder`."""
+    return {
+        "PUBLIC_URL": url, "EVENT_CONNECTOR": "local,http", "EVENT_DELIVERY": "inline", "VAR_DIR": str(folder),
+        "DEMO_BUILD_SECONDS": "0",
+    }  # fmt: skip
+
+
+def web(port: int, *, workers: int, env: dict[str, str]):
+    """The web server in a process of its own, with so many workers."""
+    return process(
+        "-m", "granian", "config.wsgi:application", "--interface", "wsgi", "--port", str(port),
+        "--workers", str(workers), "--blocking-threads", "8", "--respawn-failed-workers", "--log-level", "critical",
+        env=env,
+    )  # fmt: skip
+
+
+def all_become_tenants(flows: int, urls: Sequence[str], folder: Path, patience: float) -> list[str]:
+    """The ids of the tenants of `flows` customers, 16 at a time."""
+    from tests.make import make_plan
+
+    plan = str(make_plan().id)
+    customers = [Customer(number, urls, plan=plan, mails=folder / "mail", patience=patience) for number in range(flows)]
+    with ThreadPoolExecutor(16) as pool:
+        return list(pool.map(Customer.become_a_tenant, customers))
+
+
+def assert_nothing_lost(ids: list[str], receiver: Receiver) -> None:
+    from leads.models import Lead
+    from provisioning.models import Delivery, Event
+    from tenants.models import Tenant, TenantStatus
+
+    assert sorted(ids) == sorted(str(id) for id in Tenant.objects.values_list("id", flat=True)), "lost or duplicate"
+    assert set(Tenant.objects.values_list("status", flat=True)) == {TenantStatus.ACTIVE}, "stuck"
+    assert Lead.objects.filter(is_validated=True).count() == len(ids)
+    assert not Delivery.objects.filter(state=Delivery.State.DEAD).exists()
+    # Cancelled is what a killed relay had sent and not recorded before its run was over: it arrived all the same.
+    left = Delivery.objects.filter(destination="bus:http").exclude(state=Delivery.State.DELIVERED)
+    assert {each.event.type for each in left.select_related("event")} <= {"TENANT_PROVISIONING"}
+    published = {str(id) for id in Event.objects.filter(deliveries__destination="bus:http",
+                 deliveries__state=Delivery.State.DELIVERED).values_list("event_id", flat=True)}  # fmt: skip
+    lost = published - set(receiver.ids())
+    assert not lost, f"{len(lost)} events were lost"
+
+
 def sign_ups(*, flows: int, kill_every: float, folder: Path, patience: float) -> tuple[int, int]:
     """`flows` customers while web workers and the relay are killed; how many of each were killed."""
     from django.core.management import call_command
 
-    from leads.models import Lead
-    from provisioning.models import Delivery, Event
-    from tenants.models import Tenant, TenantStatus
-    from tests.make import make_plan
-
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    settings = {
-        "PUBLIC_URL": url, "EVENT_CONNECTOR": "local,http", "EVENT_DELIVERY": "inline", "VAR_DIR": str(folder),
-        "DEMO_BUILD_SECONDS": "0",
-    }  # fmt: skip
-    web = ["-m", "granian", "config.wsgi:application", "--interface", "wsgi", "--port", str(port), "--workers", "2",
-           "--blocking-threads", "8", "--respawn-failed-workers", "--log-level", "critical"]  # fmt: skip
+    settings = journey_settings(url, folder)
     killed = [0, 0]
     over = threading.Event()
     with receiving() as receiver, ExitStack() as stack:
-        master = stack.enter_context(process(*web, env=variables(receiver.url, **settings)))
+        master = stack.enter_context(web(port, workers=2, env=variables(receiver.url, **settings)))
         fleet = Relays(stack, 1, lambda: relaying(receiver.url, **settings))
-        wait_until(lambda: _is_up(url))
+        wait_until(lambda: is_up(url))
 
         def kill_at_random() -> None:
             while not over.wait(random.uniform(0.5, 1.5) * kill_every):
-                if not _is_up(url):
+                if not is_up(url):
                     continue  # on a busy machine a worker may take longer to start than that
                 if random.random() < 0.5:
                     fleet.kill_one()
@@ -278,33 +313,18 @@ def sign_ups(*, flows: int, kill_every: float, folder: Path, patience: float) ->
         killer = threading.Thread(target=kill_at_random)
         killer.start()
         try:
-            plan = str(make_plan().id)
-            customers = [
-                Customer(number, url, plan=plan, mails=folder / "mail", patience=patience) for number in range(flows)
-            ]
-            with ThreadPoolExecutor(16) as pool:
-                ids = list(pool.map(Customer.become_a_tenant, customers))
+            ids = all_become_tenants(flows, [url], folder, patience)
         finally:
             over.set()
             killer.join()
         wait_until(nothing_waits, 60)
         call_command("reconcile", verbosity=0)
         wait_until(nothing_waits, 60)
-    assert sorted(ids) == sorted(str(id) for id in Tenant.objects.values_list("id", flat=True)), "lost or duplicate"
-    assert set(Tenant.objects.values_list("status", flat=True)) == {TenantStatus.ACTIVE}, "stuck"
-    assert Lead.objects.filter(is_validated=True).count() == flows
-    assert not Delivery.objects.filter(state=Delivery.State.DEAD).exists()
-    # Cancelled is what a killed relay had sent and not recorded before its run was over: it arrived all the same.
-    left = Delivery.objects.filter(destination="bus:http").exclude(state=Delivery.State.DELIVERED)
-    assert {each.event.type for each in left.select_related("event")} <= {"TENANT_PROVISIONING"}
-    published = {str(id) for id in Event.objects.filter(deliveries__destination="bus:http",
-                 deliveries__state=Delivery.State.DELIVERED).values_list("event_id", flat=True)}  # fmt: skip
-    lost = published - set(receiver.ids())
-    assert not lost, f"{len(lost)} events were lost"
+    assert_nothing_lost(ids, receiver)
     return killed[0], killed[1]
 
 
-def _is_up(url: str) -> bool:
+def is_up(url: str) -> bool:
     try:
         return requests.get(f"{url}/readyz", timeout=5).ok
     except requests.RequestException:

