@@ -2,12 +2,9 @@
 
 import json
 import os
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -19,6 +16,7 @@ from billing.gateways.base import NotificationRefused, PaymentGateway, Receipt
 from billing.models import CreditNote, Invoice, InvoiceStatus, NumberSeries, Payment
 from tests.conftest import Caller, assert_error, at_once
 from tests.make import make_invoice, make_lead, make_tenant
+from tests.processes import Process
 
 pytestmark = pytest.mark.django_db
 LINES = [
@@ -373,12 +371,10 @@ class TestNumbers:
 
     def test_have_no_gap_and_no_double_when_processes_issue_at_once_and_are_killed(self, transactional_db):
         tenant, processes, target = make_tenant(), 4, 80
-        command = [sys.executable, "-m", "tests.issuer", str(tenant.id), str(target)]
         variables = os.environ | {"DB_DATABASE": connection.settings_dict["NAME"]}
-        root = Path(__file__).resolve().parent.parent
 
         def begin():
-            return subprocess.Popen(command, env=variables, cwd=root, stderr=subprocess.PIPE)
+            return Process("tests/issuer.py", tenant.id, target, env=variables)
 
         workers = [begin() for _ in range(processes)]
         deadline = time.monotonic() + 120
@@ -386,12 +382,11 @@ class TestNumbers:
             time.sleep(0.02)
         for worker in workers[::2]:
             worker.kill()
-            worker.communicate()
+            worker.wait()
         killed_at = Invoice.objects.count()
         workers[::2] = [begin() for _ in workers[::2]]
         for worker in workers:
-            assert worker.wait(120) == 0, worker.stderr.read()
-            worker.stderr.close()
+            assert worker.wait(120) == 0
         assert target // 4 <= killed_at < target
         assert self.numbers() == list(range(1, Invoice.objects.count() + 1))
         assert NumberSeries.objects.get(series="INV").last == Invoice.objects.count() >= target
