@@ -10,6 +10,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.db import connections
 from django.test import Client
@@ -30,6 +31,11 @@ from tests.cloud import aws, cloud  # noqa: F401  (fixtures)
 
 EVENT = jsonschema.Draft202012Validator(event_schema(), format_checker=jsonschema.FormatChecker())
 STAFF_ID = "0b9a1c3e-5d52-4c0a-9f0e-3f7f5a1c2d3e"
+
+
+def pytest_configure():
+    # Each test's client loads the middleware anew, and whitenoise would list every static file each time.
+    settings.WHITENOISE_AUTOREFRESH = True
 
 
 class Caller:
