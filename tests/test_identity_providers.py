@@ -4,13 +4,19 @@ Keycloak and Auth0 are the fake of tests/identity_server.py, Cognito is moto. Th
 when KEYCLOAK_TEST_URL or AUTH0_TEST_DOMAIN name one: docs/identity-providers.md has the commands.
 """
 
+import atexit
 import itertools
 import logging
 import os
 import re
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
 from urllib.parse import unquote_plus
 
 import boto3
+import certifi
 import httpx
 import pytest
 import requests
@@ -219,6 +225,8 @@ def world(request, settings, server, monkeypatch):
         made = (KeycloakWorld if kind.startswith("keycloak") else Auth0World)(
             kind, (live or server.url).rstrip("/"), settings, None if live else server
         )
+        if not live:  # all is plain HTTP: each client of httpx would parse the authorities of the whole web
+            monkeypatch.setenv("SSL_CERT_FILE", str(one_authority()))
     with flaky(made.upstream) as proxy:
         made.proxy = proxy
         made.configure(proxy.url)
@@ -231,6 +239,15 @@ def world(request, settings, server, monkeypatch):
             made.clean_up()
     forget_providers()
     made.close()
+
+
+@cache
+def one_authority() -> Path:
+    """A file with the first of the certificates that come with certifi."""
+    path = Path(tempfile.mkdtemp(prefix="tenantry-authority-"), "ca.pem")
+    atexit.register(shutil.rmtree, path.parent)
+    path.write_text("".join(Path(certifi.where()).read_text().partition("-----END CERTIFICATE-----\n")[:2]))
+    return path
 
 
 MADE: list = []
