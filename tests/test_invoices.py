@@ -15,7 +15,7 @@ from billing.gateways import active
 from billing.gateways.base import NotificationRefused, PaymentGateway, Receipt
 from billing.models import CreditNote, Invoice, InvoiceStatus, NumberSeries, Payment
 from tests.conftest import Caller, assert_error, at_once
-from tests.make import make_invoice, make_lead, make_tenant
+from tests.make import make_invoice, make_tenant
 from tests.processes import Process
 
 pytestmark = pytest.mark.django_db
@@ -239,14 +239,6 @@ class TestMoney:
 
 
 class TestALead:
-    @pytest.fixture
-    def tenant(self):
-        return make_tenant(lead=make_lead())
-
-    @pytest.fixture
-    def lead(self, tenant, caller_for):
-        return caller_for(tenant.lead)
-
     def test_asks_for_a_draft_and_issues_nothing(self, lead, tenant, relayed):
         for wanted in ({}, {"status": "PENDING"}, {"status": "DRAFT"}):
             assert made(lead, tenant=tenant, **wanted)["status"] == 3
