@@ -22,9 +22,10 @@ from pathlib import Path
 
 import requests
 
+from tests.processes import ROOT, Process
 from tests.receiver import SECRET, Receiver, receiving
 from tests.servers import free_port
-from tests.world import ROOT, wait_until
+from tests.world import wait_until
 
 # --- Processes on the database of the caller -------------------------------------------------------------------------
 
@@ -42,7 +43,12 @@ def variables(bus: str, **values: str) -> dict[str, str]:
 @contextmanager
 def process(*arguments: str, env: dict[str, str]) -> Iterator[subprocess.Popen]:
     """A process that is stopped when the block ends, the hard way if it must be."""
-    started = subprocess.Popen([sys.executable, *arguments], env=env, cwd=ROOT, stdout=subprocess.DEVNULL)
+    with stopping(subprocess.Popen([sys.executable, *arguments], env=env, cwd=ROOT, stdout=subprocess.DEVNULL)) as it:
+        yield it
+
+
+@contextmanager
+def stopping(started: subprocess.Popen | Process) -> Iterator[subprocess.Popen | Process]:
     try:
         yield started
     finally:
@@ -56,7 +62,7 @@ def process(*arguments: str, env: dict[str, str]) -> Iterator[subprocess.Popen]:
 
 def relaying(bus: str, **values: str):
     """A relay in a process of its own."""
-    return process("manage.py", "relay", env=variables(bus, **values))
+    return stopping(Process("manage.py", "relay", env=variables(bus, **values)))
 
 
 class Relays:

@@ -11,7 +11,7 @@ from tests.servers import free_port
 from tests.world import wait_until
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cloud():
     """The address of a moto server."""
     port = free_port()

@@ -10,9 +10,11 @@ from typing import Any
 
 import jsonschema
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.db import connections
 from django.test import Client
+from django.utils import timezone
 
 from config.signing import users_signature, webhook_signature
 from identity.permissions import ALL_CODES
@@ -22,14 +24,20 @@ from leads.verification import lead_token
 from provisioning import connectors
 from provisioning.connectors.memory import MemoryConnector
 from provisioning.delivery import claim, deliver
-from provisioning.models import ProvisioningRun
+from provisioning.models import Delivery, ProvisioningRun
 from provisioning.schemas import event_schema
 from tenants.models import Tenant
 from tests.browser import chromium, visit  # noqa: F401  (fixtures; imported elsewhere each would be another browser)
 from tests.cloud import aws, cloud  # noqa: F401  (fixtures)
+from tests.make import make_lead, make_tenant, make_user
 
 EVENT = jsonschema.Draft202012Validator(event_schema(), format_checker=jsonschema.FormatChecker())
 STAFF_ID = "0b9a1c3e-5d52-4c0a-9f0e-3f7f5a1c2d3e"
+
+
+def pytest_configure():
+    # Each test's client loads the middleware anew, and whitenoise would list every static file each time.
+    settings.WHITENOISE_AUTOREFRESH = True
 
 
 class Caller:
@@ -94,6 +102,24 @@ def caller_for() -> Callable[[Lead], Caller]:
     return lambda lead: Caller(lead_token(lead))
 
 
+@pytest.fixture
+def tenant() -> Tenant:
+    return make_tenant(lead=make_lead())
+
+
+@pytest.fixture
+def lead(tenant, caller_for) -> Caller:
+    """The lead that `tenant` came from."""
+    return caller_for(tenant.lead)
+
+
+@pytest.fixture
+def office(client):
+    """A superuser's browser."""
+    client.force_login(make_user(is_staff=True, is_superuser=True))
+    return client
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_over():
     """Neither in the cache, nor the connectors that another test had in its settings."""
@@ -115,6 +141,20 @@ def deliver_all() -> None:
     while claimed := claim(100):
         for delivery in claimed:
             deliver(delivery)
+
+
+def open_run(tenant_id: Any) -> ProvisioningRun:
+    return ProvisioningRun.objects.open().get(tenant_id=tenant_id)
+
+
+def due_now() -> None:
+    """Let every waiting delivery be tried at once, as if its wait or its lease had ended."""
+    Delivery.objects.filter(state=Delivery.State.PENDING).update(next_attempt_on=timezone.now())
+
+
+def bus_states() -> list[tuple[str, int]]:
+    rows = Delivery.objects.filter(destination="bus:memory").order_by("id")
+    return [(delivery.event.type, delivery.state) for delivery in rows]
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ class Flaky:
         self.upstream, self.calls, self.bodies = upstream.rstrip("/"), [], []
         self.fail_at, self.how, self.failed = 0, "", 0
         self._lock = threading.Lock()
+        self.session = requests.Session()
+        self.session.trust_env = False
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.server.handle_error = lambda *_: None
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -61,7 +63,7 @@ class Flaky:
                     time.sleep(2)
                     return self.hang_up()
                 headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
-                found = requests.request(
+                found = flaky.session.request(
                     self.command, f"{flaky.upstream}{self.path}", data=body, headers=headers, timeout=30,
                     allow_redirects=False,
                 )  # fmt: skip
@@ -98,7 +100,7 @@ class Flaky:
 def flaky(upstream: str) -> Iterator[Flaky]:
     """A proxy that runs until the block ends."""
     proxy = Flaky(upstream)
-    with running(proxy.server):
+    with running(proxy.server), proxy.session:
         yield proxy
 
 

@@ -1,4 +1,4 @@
-"""A process that issues invoices until so many are there: `python -m tests.issuer TENANT TARGET`."""
+"""A process that issues invoices until so many are there: `python tests/issuer.py TENANT TARGET`."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from decimal import Decimal
 
 
 def main(tenant_id: str, target: int) -> None:
-    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     import django
 
     django.setup()

@@ -102,7 +102,7 @@ def _start_all() -> None:
         "shared_buffers": "128MB",
     }  # fmt: skip
     if DURABLE not in os.environ:
-        options |= {"fsync": "off", "full_page_writes": "off"}
+        options |= {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
     command = [str(binaries / "postgres"), "-D", str(data)]
     for name, value in options.items():
         command += ["-c", f"{name}={value}"]

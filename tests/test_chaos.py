@@ -8,18 +8,18 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_an_outage_and_poison_delay_events_and_lose_none():
-    chaos.outage(events=400, down_for=2, patience=150)
+    chaos.outage(events=200, down_for=1, patience=150)
 
 
 def test_four_relays_share_the_work_without_a_repeat():
-    chaos.relays(events=1_000, patience=150)
+    chaos.relays(events=500, patience=150)
 
 
 def test_relays_that_are_killed_repeat_and_lose_none():
-    killed, _ = chaos.relays(events=1_500, count=2, kill_every=1.5, patience=180)
+    killed, _ = chaos.relays(events=1_000, count=2, kill_every=1, patience=180)
     assert killed
 
 
 def test_customers_who_repeat_themselves_get_one_tenant_each_whatever_is_killed(tmp_path):
-    web, relay = chaos.sign_ups(flows=24, kill_every=1, folder=tmp_path, patience=240)
+    web, relay = chaos.sign_ups(flows=16, kill_every=1, folder=tmp_path, patience=240)
     assert web + relay

@@ -1,8 +1,6 @@
 """Delivery by threads and processes of its own: raced, killed in the middle, stopped; nothing is lost."""
 
 import signal
-import subprocess
-import sys
 import threading
 from collections import defaultdict
 
@@ -16,8 +14,9 @@ from tenants.models import Tenant, TenantStatus
 from tests.chaos import relaying, variables
 from tests.conftest import call_back
 from tests.make import make_run, make_tenant
+from tests.processes import Process
 from tests.receiver import receiving
-from tests.world import ROOT, wait_until
+from tests.world import wait_until
 
 
 @pytest.mark.django_db(transaction=True)
@@ -107,8 +106,7 @@ def test_a_web_process_killed_between_commit_and_delivery_loses_nothing(transact
     )
     with receiving() as receiver:
         environment = variables(receiver.url, EVENT_DELIVERY="inline")
-        command = [sys.executable, ROOT / "manage.py", "shell", "-c", code]
-        assert subprocess.run(command, env=environment, capture_output=True).returncode == -signal.SIGKILL
+        assert Process("manage.py", "shell", "-c", code, env=environment).wait() == -signal.SIGKILL
         event = Event.objects.get(type="LEAD_CREATED")
         assert receiver.events == []
         with relaying(receiver.url):

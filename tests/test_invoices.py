@@ -2,12 +2,9 @@
 
 import json
 import os
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -18,7 +15,8 @@ from billing.gateways import active
 from billing.gateways.base import NotificationRefused, PaymentGateway, Receipt
 from billing.models import CreditNote, Invoice, InvoiceStatus, NumberSeries, Payment
 from tests.conftest import Caller, assert_error, at_once
-from tests.make import make_invoice, make_lead, make_tenant
+from tests.make import make_invoice, make_tenant
+from tests.processes import Process
 
 pytestmark = pytest.mark.django_db
 LINES = [
@@ -241,14 +239,6 @@ class TestMoney:
 
 
 class TestALead:
-    @pytest.fixture
-    def tenant(self):
-        return make_tenant(lead=make_lead())
-
-    @pytest.fixture
-    def lead(self, tenant, caller_for):
-        return caller_for(tenant.lead)
-
     def test_asks_for_a_draft_and_issues_nothing(self, lead, tenant, relayed):
         for wanted in ({}, {"status": "PENDING"}, {"status": "DRAFT"}):
             assert made(lead, tenant=tenant, **wanted)["status"] == 3
@@ -373,12 +363,10 @@ class TestNumbers:
 
     def test_have_no_gap_and_no_double_when_processes_issue_at_once_and_are_killed(self, transactional_db):
         tenant, processes, target = make_tenant(), 4, 80
-        command = [sys.executable, "-m", "tests.issuer", str(tenant.id), str(target)]
         variables = os.environ | {"DB_DATABASE": connection.settings_dict["NAME"]}
-        root = Path(__file__).resolve().parent.parent
 
         def begin():
-            return subprocess.Popen(command, env=variables, cwd=root, stderr=subprocess.PIPE)
+            return Process("tests/issuer.py", tenant.id, target, env=variables)
 
         workers = [begin() for _ in range(processes)]
         deadline = time.monotonic() + 120
@@ -386,12 +374,11 @@ class TestNumbers:
             time.sleep(0.02)
         for worker in workers[::2]:
             worker.kill()
-            worker.communicate()
+            worker.wait()
         killed_at = Invoice.objects.count()
         workers[::2] = [begin() for _ in workers[::2]]
         for worker in workers:
-            assert worker.wait(120) == 0, worker.stderr.read()
-            worker.stderr.close()
+            assert worker.wait(120) == 0
         assert target // 4 <= killed_at < target
         assert self.numbers() == list(range(1, Invoice.objects.count() + 1))
         assert NumberSeries.objects.get(series="INV").last == Invoice.objects.count() >= target

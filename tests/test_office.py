@@ -20,17 +20,9 @@ from tests.make import (
     make_run,
     make_subscription,
     make_tenant,
-    make_user,
 )
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def office(client):
-    """A superuser's browser."""
-    client.force_login(make_user(is_staff=True, is_superuser=True))
-    return client
 
 
 def changelist(model, query: str = "") -> str:

@@ -26,12 +26,6 @@ from tests.make import (
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def office(client):
-    client.force_login(make_user(is_staff=True, is_superuser=True))
-    return client
-
-
 def page_of(obj) -> str:
     return reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change", args=[obj.pk])
 

@@ -5,7 +5,7 @@ import pytest
 from billing.models import Plan
 from provisioning.models import ProvisioningRun
 from tests.conftest import Caller, assert_error
-from tests.make import SUBSCRIPTION, make_lead, make_plan, make_tenant
+from tests.make import SUBSCRIPTION, make_lead, make_plan
 
 pytestmark = pytest.mark.django_db
 PLAN = {
@@ -89,14 +89,6 @@ def test_tier_and_cycle_are_taken_in_any_letter_case(staff):
 
 
 class TestProvisioning:
-    @pytest.fixture
-    def tenant(self):
-        return make_tenant(lead=make_lead())
-
-    @pytest.fixture
-    def lead(self, tenant, caller_for):
-        return caller_for(tenant.lead)
-
     def test_by_plan_id_carries_the_plan_in_the_event(self, lead, tenant, relayed):
         plan = make_plan(tier="PREMIUM", size_config={"cpu": 8})
         assert lead.post(f"/tenants/{tenant.id}/provision", {"planId": str(plan.id)}).status_code == 204

@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +11,9 @@ from pathlib import Path
 
 import requests
 
+from tests.processes import Process
 from tests.servers import free_port
 
-ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 60
 UNSET = ("EVENT_CONNECTOR", "EVENT_DELIVERY", "NODE_ENV", "DB_HOST", "REDIS_HOST", "REDIS_DATABASE")
 
@@ -25,21 +25,17 @@ def environment(**values: str) -> dict[str, str]:
 
 def manage(*arguments: str, **values: str) -> subprocess.CompletedProcess:
     """Run `manage.py` with these variables on top of the embedded default."""
-    return subprocess.run(
-        [sys.executable, ROOT / "manage.py", *arguments], env=environment(**values), capture_output=True, text=True
-    )
+    with tempfile.TemporaryDirectory(prefix="tenantry-manage-") as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        status = Process("manage.py", *arguments, env=environment(**values), out=out, err=err).wait()
+        return subprocess.CompletedProcess(arguments, status, out.read_text(), err.read_text())
 
 
 @contextmanager
 def served(**values: str) -> Iterator[str]:
     """The address of `manage.py serve`, running until the block ends."""
     port = str(free_port())
-    process = subprocess.Popen(
-        [sys.executable, ROOT / "manage.py", "serve"],
-        env=environment(PORT=port, WEB_CONCURRENCY="1", **values),
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    process = Process("manage.py", "serve", env=environment(PORT=port, WEB_CONCURRENCY="1", **values), leader=True)
     url = f"http://127.0.0.1:{port}"
     try:
         wait_until(lambda: process.poll() is None and _is_up(url))
@@ -63,4 +59,4 @@ def wait_until(condition, patience: float = PATIENCE) -> None:
     deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
+        time.sleep(0.02)
