@@ -122,7 +122,7 @@ class ReplicaMiddleware:
         if getattr(user, "pk", None) is None or getattr(user, "lead_id", None) is not None:
             return
         with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
-            cursor.execute("SELECT pg_current_wal_lsn()::text")
+            cursor.execute("SELECT pg_current_wal_insert_lsn()::text")
             (position,) = cursor.fetchone()
         # Of two writes of one caller at the same moment the later position may be lost to the earlier.
         cache.set(_mark(user), position, MARK_SECONDS)

@@ -82,7 +82,7 @@ class Standby:
     def wait_for_replay(self) -> None:
         """Until it shows all that is committed now."""
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_current_wal_lsn()")
+            cursor.execute("SELECT pg_current_wal_insert_lsn()")
             (position,) = cursor.fetchone()
         wait_until(lambda: self.psql(f"SELECT pg_last_wal_replay_lsn() >= '{position}'") == "True")
 
