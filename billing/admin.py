@@ -20,7 +20,9 @@ from billing.models import (
     SubscriptionStatus,
 )
 from billing.money import is_payable, rounded, shown
+from billing.sheets import InvoiceSheet, PaymentSheet, PlanSheet, SubscriptionSheet
 from config.admin import AuditedAdmin, BackOfficeAdmin, DaysFilter, LookedAt, PartInline
+from config.exchange import ExchangeAdmin, ExportAdmin
 from config.fields import one_line
 from identity import permissions as codes
 from identity.operations import OperatingAdmin, OperationForm, operation
@@ -48,7 +50,8 @@ class ReadOnlyAdmin(LookedAt, AuditedAdmin):
 
 
 @admin.register(Plan)
-class PlanAdmin(AuditedAdmin):
+class PlanAdmin(ExchangeAdmin, AuditedAdmin):
+    sheet = PlanSheet
     list_display = ("name", "tier", "price_shown", "billing_cycle", "is_self_service", "is_active")
     list_filter = ("tier", "billing_cycle", "is_active")
     search_fields = ("name",)
@@ -68,7 +71,8 @@ class BillingCustomerAdmin(AuditedAdmin):
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(ReadOnlyAdmin):
+class SubscriptionAdmin(ExportAdmin, ReadOnlyAdmin):
+    sheet = SubscriptionSheet
     list_display = ("tenant", "plan", "price_shown", "status_badge", "period_start", "period_end")
     list_filter = ("status", "billing_cycle")
     list_select_related = ("tenant", "plan")
@@ -138,7 +142,8 @@ class CreditNoteInline(PartInline):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(OperatingAdmin, ReadOnlyAdmin):
+class InvoiceAdmin(ExportAdmin, OperatingAdmin, ReadOnlyAdmin):
+    sheet = InvoiceSheet
     list_display = ("__str__", "tenant", "total", "open_shown", "issued_on", "due_date", "status_badge")
     list_filter = ("status", OverdueFilter, ("issued_on", DaysFilter))
     list_select_related = ("tenant",)
@@ -210,7 +215,8 @@ class CreditNoteAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Payment)
-class PaymentAdmin(ReadOnlyAdmin):
+class PaymentAdmin(ExportAdmin, ReadOnlyAdmin):
+    sheet = PaymentSheet
     list_display = ("invoice", "amount", "date", "method", "reference", "gateway")
     list_filter = (("date", DaysFilter),)
     list_select_related = ("invoice",)

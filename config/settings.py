@@ -86,6 +86,8 @@ INSTALLED_APPS = [
     "webhooks",
     "unfold",  # before the admin, whose site it replaces
     "unfold.contrib.filters",
+    "unfold.contrib.import_export",  # before import_export, whose templates it replaces
+    "import_export",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
