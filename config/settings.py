@@ -217,12 +217,11 @@ if REDIS_HOST and not REDIS_URL:
         f"redis://{_credentials}{REDIS_HOST}:{env.integer('REDIS_PORT', 6379, minimum=1)}"
         f"/{env.integer('REDIS_DATABASE', 0)}"
     )
+_redis = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "tenantry"}
 CACHES = {
-    "default": (
-        {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "tenantry"}
-        if REDIS_URL
-        else {"BACKEND": "config.cache.DatabaseCache", "LOCATION": "cache"}
-    )
+    "default": _redis if REDIS_URL else {"BACKEND": "config.cache.DatabaseCache", "LOCATION": "cache"},
+    # What can be worked out anew, and is not worth a statement to be kept.
+    "sums": _redis if REDIS_URL else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
 }
 
 # --- HTTP API --------------------------------------------------------------------------------------------------------
