@@ -3,6 +3,7 @@ from decimal import Decimal
 from django import forms
 from django.contrib import admin
 from django.http import HttpResponse
+from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
@@ -131,6 +132,47 @@ def payable(amount: Decimal, invoice: Invoice) -> Decimal:
     return amount
 
 
+class DocumentAdmin(ReadOnlyAdmin):
+    """The page of what has lines and taxes: they are shown as on the PDF."""
+
+    def get_readonly_fields(self, request, obj=None):
+        return (*super().get_readonly_fields(request, obj), "content", "bill_to")
+
+    @display(description=_("lines"))
+    def content(self, document):
+        def money(amount: str | Decimal) -> str:
+            return shown(Decimal(amount), document.currency_code)
+
+        discounted = any(Decimal(line["discount_percent"]) for line in document.lines)
+        lines = [
+            {
+                "description": line["description"], "quantity": plain(line["quantity"]),
+                "unit_price": money(line["unit_price"]), "discount": f"{plain(line['discount_percent'])} %",
+                "tax_rate": plain(line["tax_rate"]), "net": money(line["amount"]),
+            }
+            for line in document.lines
+        ]  # fmt: skip
+        taxes = [
+            {"rate": plain(tax["rate"]), "net": money(tax["net"]), "tax": money(tax["tax"])} for tax in document.taxes
+        ]
+        context = {
+            "lines": lines, "taxes": taxes, "discounted": discounted, "span": 5 if discounted else 4,
+            "subtotal": money(document.subtotal), "total": money(document.amount),
+        }  # fmt: skip
+        return render_to_string("backoffice/document.html", context)
+
+    @display(description=_("bill to"))
+    def bill_to(self, document):
+        buyer = document.buyer
+        said = (buyer.get("name"), buyer.get("address"), buyer.get("country"), buyer.get("taxId"))
+        return "\n".join(filter(None, said)) or "–"
+
+
+def plain(number: str) -> str:
+    """A decimal text without needless zeros."""
+    return f"{Decimal(number).normalize():f}"
+
+
 class PaymentInline(PartInline):
     model = Payment
     fields = ("amount", "date", "method", "reference", "gateway")
@@ -142,17 +184,17 @@ class CreditNoteInline(PartInline):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(ExportAdmin, OperatingAdmin, ReadOnlyAdmin):
+class InvoiceAdmin(ExportAdmin, OperatingAdmin, DocumentAdmin):
     sheet = InvoiceSheet
     list_display = ("__str__", "tenant", "total", "open_shown", "issued_on", "due_date", "status_badge")
     list_filter = ("status", OverdueFilter, ("issued_on", DaysFilter))
     list_select_related = ("tenant",)
     search_fields = ("=number", "tenant__name", "tenant__key")
     fields = (
-        "number", "tenant", "status", "total", "open_shown", "issued_on", "due_date", "start_date", "end_date",
-        "reminders_sent",
+        "number", "tenant", "bill_to", "status_badge", "content", "open_shown", "issued_on", "due_date", "start_date",
+        "end_date", "reminders_sent",
     )  # fmt: skip
-    readonly_fields = ("total", "open_shown")
+    readonly_fields = ("status_badge", "open_shown")
     inlines = (PaymentInline, CreditNoteInline)
     actions_detail = ("issue", "record_payment", "credit", "download")
 
@@ -207,11 +249,11 @@ class InvoiceAdmin(ExportAdmin, OperatingAdmin, ReadOnlyAdmin):
 
 
 @admin.register(CreditNote)
-class CreditNoteAdmin(ReadOnlyAdmin):
+class CreditNoteAdmin(DocumentAdmin):
     list_display = ("number", "invoice", "amount", "currency_code", "issued_on")
     list_select_related = ("invoice",)
     search_fields = ("=number", "=invoice__number")
-    exclude = ("lines", "taxes", "seller", "buyer", "invoice_file")
+    fields = ("number", "invoice", "bill_to", "content", "reason", "issued_on")
 
 
 @admin.register(Payment)
