@@ -10,12 +10,14 @@ from typing import Any
 
 import jsonschema
 import pytest
+from django.contrib.auth.models import Group, Permission
 from django.core.cache import cache
 from django.db import connections
 from django.test import Client
 
 from config.signing import users_signature, webhook_signature
 from identity.permissions import ALL_CODES
+from identity.roles import make_roles
 from identity.tokens import mint
 from leads.models import Lead
 from leads.verification import lead_token
@@ -27,6 +29,7 @@ from provisioning.schemas import event_schema
 from tenants.models import Tenant
 from tests.browser import chromium, visit  # noqa: F401  (fixtures; imported elsewhere each would be another browser)
 from tests.cloud import aws, cloud  # noqa: F401  (fixtures)
+from tests.make import make_user
 
 EVENT = jsonschema.Draft202012Validator(event_schema(), format_checker=jsonschema.FormatChecker())
 STAFF_ID = "0b9a1c3e-5d52-4c0a-9f0e-3f7f5a1c2d3e"
@@ -92,6 +95,20 @@ def staff(caller_with) -> Caller:
 def caller_for() -> Callable[[Lead], Caller]:
     """A lead with its own token."""
     return lambda lead: Caller(lead_token(lead))
+
+
+@pytest.fixture
+def as_role(client) -> Callable[[str], Client]:
+    """The browser of somebody new in a role."""
+    make_roles(Group, Permission)
+
+    def login(role: str):
+        user = make_user(is_staff=True)
+        user.groups.add(Group.objects.get(name=role))
+        client.force_login(user)
+        return client
+
+    return login
 
 
 @pytest.fixture(autouse=True)

@@ -9,14 +9,13 @@ import openpyxl
 import pytest
 from auditlog.models import LogEntry
 from django.contrib import admin
-from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing.models import Invoice, Payment, Plan, Subscription
 from config.exchange import ExchangeAdmin, ExportAdmin
-from identity.roles import ADMINISTRATOR, BILLING, CODES, OPERATOR, make_roles
+from identity.roles import ADMINISTRATOR, BILLING, CODES, OPERATOR
 from leads.models import Lead
 from provisioning.models import Event
 from tenants.models import Contact, Tenant
@@ -260,18 +259,6 @@ class TestImports:
 
 
 class TestRoles:
-    @pytest.fixture
-    def as_role(self, client):
-        make_roles(Group, Permission)
-
-        def login(role: str):
-            user = make_user(is_staff=True)
-            user.groups.add(Group.objects.get(name=role))
-            client.force_login(user)
-            return client
-
-        return login
-
     def test_every_list_with_files_is_in_the_tables(self):
         pages = admin.site._registry.items()
         assert {model for model, page in pages if isinstance(page, ExportAdmin)} == EXPORTED
