@@ -191,10 +191,10 @@ class InvoiceAdmin(ExportAdmin, OperatingAdmin, DocumentAdmin):
     list_select_related = ("tenant",)
     search_fields = ("=number", "tenant__name", "tenant__key")
     fields = (
-        "number", "tenant", "bill_to", "status_badge", "content", "open_shown", "issued_on", "due_date", "start_date",
+        "number", "tenant", "bill_to", "status_shown", "content", "open_shown", "issued_on", "due_date", "start_date",
         "end_date", "reminders_sent",
     )  # fmt: skip
-    readonly_fields = ("status_badge", "open_shown")
+    readonly_fields = ("status_shown", "open_shown")
     inlines = (PaymentInline, CreditNoteInline)
     actions_detail = ("issue", "record_payment", "credit", "download")
 
@@ -240,6 +240,10 @@ class InvoiceAdmin(ExportAdmin, OperatingAdmin, DocumentAdmin):
     @display(description=_("open"))
     def open_shown(self, invoice):
         return shown(invoice.open_amount, invoice.currency_code) if invoice.status == InvoiceStatus.PENDING else "–"
+
+    @display(description=_("status"))
+    def status_shown(self, invoice):
+        return self.status_badge(invoice)[1]
 
     @display(description=_("status"), ordering="status", label=INVOICE_COLOURS)
     def status_badge(self, invoice):
