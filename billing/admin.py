@@ -3,6 +3,7 @@ from decimal import Decimal
 from django import forms
 from django.contrib import admin
 from django.http import HttpResponse
+from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
@@ -20,7 +21,9 @@ from billing.models import (
     SubscriptionStatus,
 )
 from billing.money import is_payable, rounded, shown
+from billing.sheets import InvoiceSheet, PaymentSheet, PlanSheet, SubscriptionSheet
 from config.admin import AuditedAdmin, BackOfficeAdmin, DaysFilter, LookedAt, PartInline
+from config.exchange import ExchangeAdmin, ExportAdmin
 from config.fields import one_line
 from identity import permissions as codes
 from identity.operations import OperatingAdmin, OperationForm, operation
@@ -48,7 +51,8 @@ class ReadOnlyAdmin(LookedAt, AuditedAdmin):
 
 
 @admin.register(Plan)
-class PlanAdmin(AuditedAdmin):
+class PlanAdmin(ExchangeAdmin, AuditedAdmin):
+    sheet = PlanSheet
     list_display = ("name", "tier", "price_shown", "billing_cycle", "is_self_service", "is_active")
     list_filter = ("tier", "billing_cycle", "is_active")
     search_fields = ("name",)
@@ -68,7 +72,8 @@ class BillingCustomerAdmin(AuditedAdmin):
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(ReadOnlyAdmin):
+class SubscriptionAdmin(ExportAdmin, ReadOnlyAdmin):
+    sheet = SubscriptionSheet
     list_display = ("tenant", "plan", "price_shown", "status_badge", "period_start", "period_end")
     list_filter = ("status", "billing_cycle")
     list_select_related = ("tenant", "plan")
@@ -127,6 +132,47 @@ def payable(amount: Decimal, invoice: Invoice) -> Decimal:
     return amount
 
 
+class DocumentAdmin(ReadOnlyAdmin):
+    """The page of what has lines and taxes: they are shown as on the PDF."""
+
+    def get_readonly_fields(self, request, obj=None):
+        return (*super().get_readonly_fields(request, obj), "content", "bill_to")
+
+    @display(description=_("lines"))
+    def content(self, document):
+        def money(amount: str | Decimal) -> str:
+            return shown(Decimal(amount), document.currency_code)
+
+        discounted = any(Decimal(line["discount_percent"]) for line in document.lines)
+        lines = [
+            {
+                "description": line["description"], "quantity": plain(line["quantity"]),
+                "unit_price": money(line["unit_price"]), "discount": f"{plain(line['discount_percent'])} %",
+                "tax_rate": plain(line["tax_rate"]), "net": money(line["amount"]),
+            }
+            for line in document.lines
+        ]  # fmt: skip
+        taxes = [
+            {"rate": plain(tax["rate"]), "net": money(tax["net"]), "tax": money(tax["tax"])} for tax in document.taxes
+        ]
+        context = {
+            "lines": lines, "taxes": taxes, "discounted": discounted, "span": 5 if discounted else 4,
+            "subtotal": money(document.subtotal), "total": money(document.amount),
+        }  # fmt: skip
+        return render_to_string("backoffice/document.html", context)
+
+    @display(description=_("bill to"))
+    def bill_to(self, document):
+        buyer = document.buyer
+        said = (buyer.get("name"), buyer.get("address"), buyer.get("country"), buyer.get("taxId"))
+        return "\n".join(filter(None, said)) or "–"
+
+
+def plain(number: str) -> str:
+    """A decimal text without needless zeros."""
+    return f"{Decimal(number).normalize():f}"
+
+
 class PaymentInline(PartInline):
     model = Payment
     fields = ("amount", "date", "method", "reference", "gateway")
@@ -138,16 +184,17 @@ class CreditNoteInline(PartInline):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(OperatingAdmin, ReadOnlyAdmin):
+class InvoiceAdmin(ExportAdmin, OperatingAdmin, DocumentAdmin):
+    sheet = InvoiceSheet
     list_display = ("__str__", "tenant", "total", "open_shown", "issued_on", "due_date", "status_badge")
     list_filter = ("status", OverdueFilter, ("issued_on", DaysFilter))
     list_select_related = ("tenant",)
     search_fields = ("=number", "tenant__name", "tenant__key")
     fields = (
-        "number", "tenant", "status", "total", "open_shown", "issued_on", "due_date", "start_date", "end_date",
-        "reminders_sent",
+        "number", "tenant", "bill_to", "status_shown", "content", "open_shown", "issued_on", "due_date", "start_date",
+        "end_date", "reminders_sent",
     )  # fmt: skip
-    readonly_fields = ("total", "open_shown")
+    readonly_fields = ("status_shown", "open_shown")
     inlines = (PaymentInline, CreditNoteInline)
     actions_detail = ("issue", "record_payment", "credit", "download")
 
@@ -194,6 +241,10 @@ class InvoiceAdmin(OperatingAdmin, ReadOnlyAdmin):
     def open_shown(self, invoice):
         return shown(invoice.open_amount, invoice.currency_code) if invoice.status == InvoiceStatus.PENDING else "–"
 
+    @display(description=_("status"))
+    def status_shown(self, invoice):
+        return self.status_badge(invoice)[1]
+
     @display(description=_("status"), ordering="status", label=INVOICE_COLOURS)
     def status_badge(self, invoice):
         if invoice.is_overdue:
@@ -202,15 +253,16 @@ class InvoiceAdmin(OperatingAdmin, ReadOnlyAdmin):
 
 
 @admin.register(CreditNote)
-class CreditNoteAdmin(ReadOnlyAdmin):
+class CreditNoteAdmin(DocumentAdmin):
     list_display = ("number", "invoice", "amount", "currency_code", "issued_on")
     list_select_related = ("invoice",)
     search_fields = ("=number", "=invoice__number")
-    exclude = ("lines", "taxes", "seller", "buyer", "invoice_file")
+    fields = ("number", "invoice", "bill_to", "content", "reason", "issued_on")
 
 
 @admin.register(Payment)
-class PaymentAdmin(ReadOnlyAdmin):
+class PaymentAdmin(ExportAdmin, ReadOnlyAdmin):
+    sheet = PaymentSheet
     list_display = ("invoice", "amount", "date", "method", "reference", "gateway")
     list_filter = (("date", DaysFilter),)
     list_select_related = ("invoice",)

@@ -1,11 +1,11 @@
-"""What the dashboard shows of the money: sums per currency and month, added up by the database in five statements."""
+"""What the dashboard shows of the money: sums per currency and month, added up by the database in two statements."""
 
 import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Case, Count, DecimalField, F, Q, QuerySet, Sum, Value, When
-from django.db.models.functions import TruncMonth
+from django.db.models import Case, CharField, Count, DateTimeField, DecimalField, F, Q, QuerySet, Sum, Value, When
+from django.db.models.functions import Cast, TruncMonth
 from django.utils import timezone
 
 from billing.models import (
@@ -33,24 +33,20 @@ def summary(*, months: int) -> dict[str, Any]:
     def of(currency: str) -> dict[str, Any]:
         return found.setdefault(currency, _empty(currency, firsts))
 
-    def add(rows: QuerySet, currency: str, *names: str) -> None:
-        for row in rows:
-            month = of(row[currency])["months"][f"{row['month']:%Y-%m}"]
-            month |= {name: row[name] for name in names}
-
-    issued = {"issued_count": Count("id"), "issued": Sum("amount")}
-    add(_monthly(Invoice.objects.issued(), "issued_on", since, "currency_code", **issued),
-        "currency_code", *issued)  # fmt: skip
-    add(_monthly(CreditNote.objects.all(), "issued_on", since, "currency_code", credited=Sum("amount")),
-        "currency_code", "credited")  # fmt: skip
-    add(_monthly(Payment.objects.all(), "date", since, "invoice__currency_code", paid=Sum("amount")),
-        "invoice__currency_code", "paid")  # fmt: skip
-    late = Q(due_date__lt=day_begin(timezone.now()))
-    unpaid = Invoice.objects.filter(status=InvoiceStatus.PENDING).order_by().values("currency_code")
-    for row in unpaid.annotate(
-        open_count=Count("id"), open=Sum(OPEN), overdue_count=Count("id", filter=late), overdue=Sum(OPEN, filter=late)
-    ):
-        of(row["currency_code"]).update({name: value or 0 for name, value in row.items()})
+    sums = [
+        _monthly("issued", Invoice.objects.issued(), "issued_on", since, "currency_code"),
+        _monthly("credited", CreditNote.objects.all(), "issued_on", since, "currency_code"),
+        _monthly("paid", Payment.objects.all(), "date", since, "invoice__currency_code"),
+        _unpaid(),
+    ]
+    for kind, currency, first, count, amount, late_count, late in sums[0].union(*sums[1:], all=True):
+        if kind == "open":
+            of(currency).update(open_count=count, open=amount, overdue_count=late_count, overdue=late or ZERO)
+            continue
+        month = of(currency)["months"][f"{first:%Y-%m}"]
+        month[kind] = amount
+        if kind == "issued":
+            month["issued_count"] = count
     for row in _recurring(firsts):
         for index, first in enumerate(firsts):
             month = of(row["currency_code"])["months"][f"{first:%Y-%m}"]
@@ -75,14 +71,26 @@ def _empty(currency: str, firsts: list[datetime.date]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _monthly(rows: QuerySet, moment: str, since: datetime.datetime, currency: str, **sums: Any) -> QuerySet:
-    month = TruncMonth(moment, tzinfo=zone())
+def _monthly(kind: str, rows: QuerySet, moment: str, since: datetime.datetime, currency: str) -> QuerySet:
+    """The number and sum of the rows of each currency and month, as (kind, currency, month, number, sum, 0, 0)."""
+    within = rows.filter(**{f"{moment}__gte": since, f"{moment}__lte": timezone.now()})
+    return _summed(kind, within, currency, TruncMonth(moment, tzinfo=zone()), F("amount"), Q(pk=None))
+
+
+def _unpaid() -> QuerySet:
+    """What is open, and what of it is overdue, in the same columns; of no month."""
+    never = Cast(Value(None), DateTimeField())
+    rows = Invoice.objects.filter(status=InvoiceStatus.PENDING)
+    return _summed("open", rows, "currency_code", never, OPEN, Q(due_date__lt=day_begin(timezone.now())))
+
+
+def _summed(kind: str, rows: QuerySet, currency: str, month: Any, amount: Any, late: Q) -> QuerySet:
+    named = rows.order_by().annotate(kind=Value(kind, CharField()), currency=F(currency), month=month)
     return (
-        rows.filter(**{f"{moment}__gte": since, f"{moment}__lte": timezone.now()})
-        .order_by()
-        .annotate(month=month)
-        .values("month", currency)
-        .annotate(**sums)
+        named.values("kind", "currency", "month")
+        .annotate(number=Count("pk"), sum=Sum(amount, output_field=MONEY))
+        .annotate(late_number=Count("pk", filter=late), late_sum=Sum(amount, filter=late, output_field=MONEY))
+        .values_list("kind", "currency", "month", "number", "sum", "late_number", "late_sum")
     )
 
 

@@ -1,12 +1,14 @@
 """What all admin pages share: unfold's look, lists that stay quick, who did it, and a delete that only hides."""
 
 import json
+import uuid
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
+from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.db import IntegrityError, transaction
 from django.http import HttpResponseRedirect
@@ -17,12 +19,12 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import RangeDateFilter
+from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 from unfold.utils import parse_date_str
 
 from config import audit
 from config.errors import violated_constraint
-from config.serializers import AUDIT_FIELDS
 
 
 class BackOfficeAdmin(ModelAdmin):
@@ -108,6 +110,18 @@ class KnownValuesFilter(admin.SimpleListFilter):
         return queryset.filter(**{self.parameter_name: self.value()}) if self.value() else queryset
 
 
+RECORD = ("id", "created_on", "maker", "modified_on", "changer")
+DELETION = ("deleted_on", "remover")
+
+
+def _named(actor: uuid.UUID | None) -> str:
+    """The name of an actor who is a user here, else the id that its token gave."""
+    if actor is None:
+        return "–"
+    user = get_user_model().objects.filter(pk=actor).first()
+    return str(actor) if user is None else user.get_username()
+
+
 class AuditedAdmin(BackOfficeAdmin):
     """The page of an `AuditedModel`."""
 
@@ -118,17 +132,29 @@ class AuditedAdmin(BackOfficeAdmin):
         return (*super().get_list_filter(request), DeletedFilter)
 
     def get_readonly_fields(self, request, obj=None):
-        return (*super().get_readonly_fields(request, obj), "id", *AUDIT_FIELDS)
+        return (*super().get_readonly_fields(request, obj), *RECORD, *DELETION)
 
     def get_fieldsets(self, request, obj=None):
         """Its own fields first, the bookkeeping behind a tab."""
         shown = super().get_fieldsets(request, obj)
         if self.fieldsets or self.add_fieldsets:
             return shown
-        kept = ("id", *AUDIT_FIELDS)
-        fields = [name for name in self.get_fields(request, obj) if name not in kept]
+        fields = [name for name in self.get_fields(request, obj) if name not in (*RECORD, *DELETION)]
+        kept = (*RECORD, *DELETION) if obj is not None and obj.deleted else RECORD
         record = [(_("Record"), {"fields": kept, "classes": ["tab"]})] if obj else []
         return [(None, {"fields": fields}), *record]
+
+    @display(description=_("created by"))
+    def maker(self, obj):
+        return _named(obj.created_by)
+
+    @display(description=_("modified by"))
+    def changer(self, obj):
+        return _named(obj.modified_by)
+
+    @display(description=_("deleted by"))
+    def remover(self, obj):
+        return _named(obj.deleted_by)
 
     def save_model(self, request, obj, form, change):
         obj.modified_by = request.user.pk

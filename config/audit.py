@@ -6,6 +6,7 @@ make every request of the API and every delivery pay for it, whose actors the ro
 
 from auditlog.diff import get_field_value
 from auditlog.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 from django.http import HttpRequest
 
@@ -38,6 +39,19 @@ def difference(before: Snapshot, after: Snapshot) -> dict[str, tuple[str, str]]:
             old, new = HIDDEN, HIDDEN
         changed[name] = (str(old), str(new))
     return changed
+
+
+def record_export(request: HttpRequest, model: type[Model], *, query: str) -> None:
+    """Write down that the user of `request` took the list of `model`, filtered by `query`, away as a file."""
+    LogEntry.objects.create(
+        content_type=ContentType.objects.get_for_model(model),
+        object_pk="",
+        object_repr=query,
+        action=LogEntry.Action.ACCESS,
+        actor=request.user,
+        remote_addr=client_address(request) or None,
+        additional_data={"operation": "export"},
+    )
 
 
 def record(request: HttpRequest, obj: Model, *, what: str, before: Snapshot, after: Snapshot) -> None:

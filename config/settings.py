@@ -86,6 +86,8 @@ INSTALLED_APPS = [
     "webhooks",
     "unfold",  # before the admin, whose site it replaces
     "unfold.contrib.filters",
+    "unfold.contrib.import_export",  # before import_export, whose templates it replaces
+    "import_export",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -237,12 +239,11 @@ if REDIS_HOST and not REDIS_URL:
         f"redis://{_credentials}{REDIS_HOST}:{env.integer('REDIS_PORT', 6379, minimum=1)}"
         f"/{env.integer('REDIS_DATABASE', 0)}"
     )
+_redis = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "tenantry"}
 CACHES = {
-    "default": (
-        {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "tenantry"}
-        if REDIS_URL
-        else {"BACKEND": "config.cache.DatabaseCache", "LOCATION": "cache"}
-    )
+    "default": _redis if REDIS_URL else {"BACKEND": "config.cache.DatabaseCache", "LOCATION": "cache"},
+    # What can be worked out anew, and is not worth a statement to be kept.
+    "sums": _redis if REDIS_URL else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
 }
 if REDIS_URL:
     CACHES["limits"] = {**CACHES["default"], "BACKEND": "config.limit_cache.LimitCache"}

@@ -6,6 +6,8 @@ from datetime import timedelta
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from django_otp.models import Device, ThrottlingMixin
 
 from config.encryption import EncryptedTextField
 
@@ -17,6 +19,48 @@ class User(AbstractUser):
 
     class Meta(AbstractUser.Meta):
         db_table = "users"
+
+
+class RecoveryDevice(ThrottlingMixin, Device):
+    """The recovery codes of a member of staff, as a second factor of its own. `identity.recovery` makes them."""
+
+    class Meta:
+        db_table = "recovery_devices"
+        constraints = [models.UniqueConstraint(fields=["user"], name="one_recovery_device_per_user")]
+
+    def verify_token(self, token: str) -> bool:
+        """Whether `token` is one of the codes, which it then is no longer: the row is deleted, by one request alone."""
+        if not self.verify_is_allowed()[0]:
+            return False
+        if not self.codes.filter(hash=hash_of(self, token)).delete()[0]:
+            self.throttle_increment()
+            return False
+        self.throttle_reset()
+        return True
+
+    def get_throttle_factor(self) -> float:
+        """Seconds to wait after the first wrong code; doubled by each further one."""
+        return 1
+
+
+class RecoveryCode(models.Model):
+    """One that was not used yet: only its hash is kept."""
+
+    device = models.ForeignKey(RecoveryDevice, models.CASCADE, related_name="codes")
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        db_table = "recovery_codes"
+        constraints = [models.UniqueConstraint(fields=["device", "hash"], name="recovery_code_unique")]
+
+    def __str__(self):
+        return f"a recovery code of {self.device_id}"
+
+
+def hash_of(device: RecoveryDevice, code: str) -> str:
+    """What is kept of a code: an HMAC under DJANGO_SECRET_KEY, so that the table alone gives nothing to guess at."""
+    plain = code.replace("-", "").replace(" ", "").lower()
+    return salted_hmac(f"recovery:{device.pk}", plain, algorithm="sha256").hexdigest()
 
 
 KEPT = timedelta(hours=24)

@@ -9,7 +9,9 @@ from config.serializers import Serializer
 class CredentialsSerializer(Serializer):
     username = Text(max_length=150)
     password = Text(max_length=4096, trim_whitespace=False, write_only=True)
-    otp = Text(max_length=10, required=False, help_text="Of the authenticator app, where the user has enrolled one.")
+    otp = Text(
+        max_length=20, required=False, help_text="Of the authenticator app, or for recovery, where there is one."
+    )
 
 
 class RefreshSerializer(Serializer):

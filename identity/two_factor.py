@@ -1,7 +1,7 @@
 """The second factor of staff: a TOTP app (RFC 6238), for the back-office and for /auth/token alike.
 
-Whoever has enrolled an app is asked for its code at every login. With STAFF_TWO_FACTOR=required nobody gets further
-than the page that enrols one.
+Whoever has enrolled an app is asked for its code, or for a recovery code, at every login. With
+STAFF_TWO_FACTOR=required nobody gets further than the page that enrols one.
 """
 
 from base64 import b32encode
@@ -10,56 +10,72 @@ import qrcode
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.auth import logout
+from django.contrib.auth import logout, user_login_failed
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
-from django_otp import devices_for_user, login, match_token, user_has_device
+from django_otp import devices_for_user, login, user_has_device
+from django_otp.models import Device
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.forms import AuthenticationForm
 from unfold.widgets import INPUT_CLASSES
 
 from config import audit
-from identity.models import User
+from identity import recovery
+from identity.models import RecoveryDevice, User
 
 
 def is_required() -> bool:
     return settings.STAFF_TWO_FACTOR == "required"
 
 
-def passes(user: User, code: str) -> bool:
-    """Whether the second factor of `user` holds: `code` of its app where it has one, else whether it may go without.
+def passes(request: HttpRequest, user: User, code: str) -> bool:
+    """Whether the second factor of `user` holds: `code` of its app or one for recovery where it has enrolled, else
+    whether it may go without.
 
-    A code works once, and wrong ones make the app wait longer each time.
+    A code works once. A wrong one makes the next wait longer each time, and counts as a failed login.
     """
-    if user_has_device(user):
-        user.otp_device = match_token(user, code.replace(" ", "")) if code else None
-        return user.otp_device is not None
-    return not is_required()
+    if not user_has_device(user):
+        return not is_required()
+    user.otp_device = _match(user, code.replace(" ", "")) if code else None
+    if code and user.otp_device is None:
+        user_login_failed.send(__name__, credentials={"username": user.get_username()}, request=request)
+    return user.otp_device is not None
+
+
+@transaction.atomic
+def _match(user: User, code: str) -> Device | None:
+    """The device that `code` is of. Only those of its kind are asked: the others would count it as a failure."""
+    kind = TOTPDevice if code.isdigit() else RecoveryDevice
+    devices = [device for device in devices_for_user(user, for_verify=True) if isinstance(device, kind)]
+    return next((device for device in devices if device.verify_token(code)), None)
 
 
 class CodeInput(forms.TextInput):
     def __init__(self):
-        attributes = {"autocomplete": "one-time-code", "inputmode": "numeric", "class": " ".join(INPUT_CLASSES)}
+        attributes = {"autocomplete": "one-time-code", "autocapitalize": "off", "class": " ".join(INPUT_CLASSES)}
         super().__init__(attributes)
 
 
 class LoginForm(AuthenticationForm):
     """Username and password, and the code of the app for whoever has one."""
 
-    code = forms.CharField(label=_("Code of your app, if you have set one up"), required=False, widget=CodeInput())
+    code = forms.CharField(
+        label=_("Code of your app, or a recovery code, if you have set one up"), required=False, widget=CodeInput()
+    )
 
     def clean(self):
         cleaned = super().clean()
         user = self.get_user()
-        if user is not None and user_has_device(user) and not passes(user, cleaned.get("code", "")):
+        if user is not None and user_has_device(user) and not passes(self.request, user, cleaned.get("code", "")):
             raise forms.ValidationError(_("The code is missing or wrong, or comes too soon after a wrong one."))
         return cleaned
 
 
 class CodeForm(forms.Form):
-    code = forms.CharField(label=_("Code of the app"), max_length=10, widget=CodeInput())
+    code = forms.CharField(label=_("Code of the app"), max_length=20, widget=CodeInput())
 
 
 class TwoFactorMiddleware:
@@ -83,7 +99,7 @@ def enrol(request: HttpRequest) -> HttpResponse:
         if not user.is_verified():  # enrolled from elsewhere meanwhile: only a login with a code goes on
             logout(request)
             return HttpResponseRedirect(reverse("admin:login"))
-        return _page(request, None, None)
+        return _recovery(request)
     device = next(iter(devices_for_user(user, confirmed=False)), None)
     device = device or TOTPDevice.objects.create(user=user, name=settings.APP_NAME, confirmed=False)
     form = CodeForm(request.POST if request.method == "POST" else None)
@@ -92,16 +108,44 @@ def enrol(request: HttpRequest) -> HttpResponse:
             device.confirmed = True
             device.save()
             login(request, device)
-            before = audit.snapshot(user)
-            audit.record(request, user, what="enrol_two_factor", before=before, after=before)
+            _audit(request, "enrol_two_factor")
             messages.success(request, _("From now on the code of your app is asked for at every login."))
-            return HttpResponseRedirect(reverse("admin:index"))
+            return _page(request, codes=recovery.renew(user))
         form.add_error("code", _("The code is wrong, or comes too soon after a wrong one."))
-    return _page(request, form, device)
+    return _page(request, form=form, device=device)
 
 
-def _page(request: HttpRequest, form: CodeForm | None, device: TOTPDevice | None) -> HttpResponse:
-    context = {**admin.site.each_context(request), "title": _("Two-factor authentication"), "form": form}
+def _recovery(request: HttpRequest) -> HttpResponse:
+    """How many recovery codes are left, and fresh ones for a code of the app: a session alone is not enough."""
+    form = CodeForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        if passes(request, request.user, form.cleaned_data["code"]):
+            _audit(request, "renew_recovery_codes")
+            return _page(request, codes=recovery.renew(request.user))
+        form.add_error("code", _("The code is wrong, or comes too soon after a wrong one."))
+    return _page(request, form=form, left=recovery.left(request.user))
+
+
+def _audit(request: HttpRequest, what: str) -> None:
+    unchanged = audit.snapshot(request.user)
+    audit.record(request, request.user, what=what, before=unchanged, after=unchanged)
+
+
+def _page(
+    request: HttpRequest,
+    *,
+    form: CodeForm | None = None,
+    device: TOTPDevice | None = None,
+    left: int | None = None,
+    codes: list[str] | None = None,
+) -> HttpResponse:
+    context = {
+        **admin.site.each_context(request),
+        "title": _("Two-factor authentication"),
+        "form": form,
+        "left": left,
+        "codes": codes,
+    }
     if device is not None:
         picture = qrcode.QRCode(border=2)
         picture.add_data(device.config_url)

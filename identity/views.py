@@ -37,7 +37,7 @@ class TokenView(PublicView):
         user = authenticate(request._request, **given)
         if user is None:
             raise AuthenticationFailed("The username or the password is wrong.")
-        if not passes(user, code):
+        if not passes(request._request, user, code):
             raise AuthenticationFailed("The code of the authenticator app is missing or wrong.", code="code_required")
         pair = tokens.pair_for(user)
         update_last_login(None, user)

@@ -2,14 +2,17 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from config.admin import AuditedAdmin, BackOfficeAdmin, DaysFilter, LookedAt
+from config.exchange import ExportAdmin
 from identity import permissions as codes
 from identity.operations import OperatingAdmin, operation
 from leads.models import Address, Lead, LeadKey
+from leads.sheets import LeadSheet
 from leads.verification import request_link
 
 
 @admin.register(Lead)
-class LeadAdmin(OperatingAdmin, AuditedAdmin):
+class LeadAdmin(ExportAdmin, OperatingAdmin, AuditedAdmin):
+    sheet = LeadSheet
     list_display = ("email", "first_name", "last_name", "company_name", "is_validated", "created_on")
     list_filter = ("is_validated", ("created_on", DaysFilter))
     search_fields = ("email", "first_name", "last_name", "company_name")

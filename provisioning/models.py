@@ -73,6 +73,8 @@ class ProvisioningRun(models.Model):
             )
         ]
         indexes = [
+            models.Index(fields=["-created_on"], name="runs_by_age"),
+            models.Index(fields=["state", "-created_on"], name="runs_by_state"),
             models.Index(fields=["tenant", "-created_on"], name="runs_of_tenant"),
             models.Index(fields=["expires_at"], name="open_runs_by_expiry", condition=models.Q(state=0)),
             models.Index(fields=["begins_at"], name="open_runs_by_begin", condition=models.Q(state=0)),
@@ -80,7 +82,7 @@ class ProvisioningRun(models.Model):
         ]
 
     def __str__(self):
-        return f"{self.get_kind_display()} {self.tenant_id}"
+        return f"{self.get_kind_display()}, {self.tenant.name}"
 
     @property
     def is_live(self) -> bool:
@@ -207,7 +209,7 @@ class IdentitySetup(models.Model):
         indexes = [models.Index(fields=["-created_on"], name="identity_setups_by_age")]
 
     def __str__(self):
-        return f"{self.provider} for {self.tenant_id}"
+        return f"{self.provider}, {self.tenant.name}"
 
     @property
     def memory_values(self) -> dict[str, str]:

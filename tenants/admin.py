@@ -8,11 +8,13 @@ from unfold.decorators import display
 
 from config import audit
 from config.admin import AuditedAdmin, DaysFilter, PartInline
+from config.exchange import ExchangeAdmin
 from identity import permissions as codes
 from identity.operations import OperatingAdmin, operation
 from tenants import lifecycle, onboarding
 from tenants.forms import CONTACT_FIELDS, NewTenantForm
 from tenants.models import Branding, Contact, Resource, Tenant, TenantConfig, TenantStatus
+from tenants.sheets import ContactSheet, TenantSheet
 
 TENANT_COLOURS = {
     TenantStatus.ACTIVE: "success",
@@ -45,7 +47,9 @@ def in_status(*statuses: TenantStatus):
 
 
 @admin.register(Tenant)
-class TenantAdmin(OperatingAdmin, AuditedAdmin):
+class TenantAdmin(ExchangeAdmin, OperatingAdmin, AuditedAdmin):
+    sheet = TenantSheet
+    import_verbs = ("add",)
     list_display = ("name", "key", "status_badge", "created_on")
     list_filter = ("status", ("created_on", DaysFilter))
     search_fields = ("name", "key")
@@ -95,7 +99,8 @@ class PartAdmin(AuditedAdmin):
 
 
 @admin.register(Contact)
-class ContactAdmin(PartAdmin):
+class ContactAdmin(ExchangeAdmin, PartAdmin):
+    sheet = ContactSheet
     list_display = ("email", "first_name", "last_name", "is_primary", "tenant")
     list_filter = ("is_primary",)
     search_fields = ("email", "first_name", "last_name")

@@ -108,6 +108,10 @@ class Tenant(AuditedModel):
         return self.lead.language if self.lead else ""
 
     @property
+    def listed_domains(self) -> str:
+        return ", ".join(self.domains)
+
+    @property
     def primary_contact(self) -> "Contact | None":
         """Who is written to: the primary contact, else the oldest; None without any."""
         return self.contacts(manager="objects").order_by("-is_primary", "created_on", "id").first()

@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import Group, Permission
 from django.core.cache import cache
 from django.db import connections
 from django.test import Client
@@ -18,6 +19,7 @@ from django.utils import timezone
 
 from config.signing import users_signature, webhook_signature
 from identity.permissions import ALL_CODES
+from identity.roles import make_roles
 from identity.tokens import mint
 from leads.models import Lead
 from leads.verification import lead_token
@@ -118,6 +120,20 @@ def office(client):
     """A superuser's browser."""
     client.force_login(make_user(is_staff=True, is_superuser=True))
     return client
+
+
+@pytest.fixture
+def as_role(client) -> Callable[[str], Client]:
+    """The browser of somebody new in a role."""
+    make_roles(Group, Permission)
+
+    def login(role: str):
+        user = make_user(is_staff=True)
+        user.groups.add(Group.objects.get(name=role))
+        client.force_login(user)
+        return client
+
+    return login
 
 
 @pytest.fixture(autouse=True)

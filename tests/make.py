@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from billing import terms
 from billing.invoicing import put_lines
-from billing.models import Invoice, InvoiceStatus, Plan, Subscription, SubscriptionStatus
+from billing.models import Invoice, InvoiceStatus, Payment, Plan, Subscription, SubscriptionStatus
 from billing.parties import buyers, seller
 from billing.periods import local_date
 from billing.totals import Line
@@ -125,3 +125,8 @@ def make_run(tenant: Tenant | None = None, *, deprovision: bool = False, tier: s
 def make_user(**values: Any) -> User:
     number = next(_numbers)
     return User.objects.create_user(**{"username": f"user{number}", "password": "correct horse", **values})
+
+
+def make_payment(invoice: Invoice, **values: Any) -> Payment:
+    """A payment that changes nothing in its invoice."""
+    return Payment.objects.create(invoice=invoice, **{"amount": Decimal("120.50"), "method": "transfer", **values})

@@ -1,6 +1,7 @@
 """The back-office: lists that stay quick, what is deleted and how it comes back."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 from django.contrib import admin
@@ -8,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from billing.totals import Line
 from tenants.models import Contact, Tenant
 from tests.make import (
     make_address,
@@ -20,6 +22,7 @@ from tests.make import (
     make_run,
     make_subscription,
     make_tenant,
+    make_user,
 )
 
 pytestmark = pytest.mark.django_db
@@ -131,3 +134,25 @@ def test_a_change_in_the_admin_says_who_made_it(office):
     changed = Contact.objects.get(id=contact.id)
     assert changed.first_name == "Grace"
     assert str(changed.modified_by) == office.session["_auth_user_id"]
+
+
+class TestPages:
+    def test_of_an_invoice_show_lines_taxes_and_total(self, office):
+        lines = [
+            Line("Support", Decimal("10.50"), quantity=Decimal(2), tax_rate=Decimal(20)),
+            Line("Hosting", Decimal(100), discount_percent=Decimal(10)),
+        ]
+        page = office.get(change(make_invoice(lines=lines))).content.decode()
+        assert "&#x27;overdue&#x27;" not in page  # the badge is a pair, which lists alone know how to show
+        for word in ("Support", "10.50 EUR", "Tax, 20 % of 21.00 EUR", "4.20 EUR", "10 %", "115.20 EUR", "Acme Ltd"):
+            assert word in page, word
+
+    def test_are_titled_by_words_and_say_who_made_what(self, office):
+        subscription = make_subscription(make_tenant(name="Acme Inc"))
+        assert "Standard, Acme Inc" in office.get(change(subscription)).content.decode()
+        boss = make_user(username="boss")
+        contact = make_contact(created_by=boss.pk)
+        page = office.get(change(contact)).content.decode()
+        assert "boss" in page
+        assert "Deleted by" not in page
+        assert "Deleted by" in office.get(change(make_contact(deleted=True))).content.decode()

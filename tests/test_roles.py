@@ -61,19 +61,6 @@ def objects_of(model: str) -> list:
     return [pending, Delivery.objects.create(event=pending.event, subject=pending.subject, destination="x", state=2)]
 
 
-@pytest.fixture
-def as_role(client):
-    make_roles(Group, Permission)
-
-    def login(role: str):
-        user = make_user(is_staff=True)
-        user.groups.add(Group.objects.get(name=role))
-        client.force_login(user)
-        return client
-
-    return login
-
-
 def test_every_operation_is_in_the_table():
     found = {
         (model._meta.model_name, name)

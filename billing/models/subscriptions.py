@@ -100,7 +100,7 @@ class Subscription(AuditedModel):
         ]
 
     def __str__(self):
-        return f"{self.tenant_id} on {self.plan_id}"
+        return f"{self.plan.name}, {self.tenant.name}"
 
     @property
     def ends_on(self) -> datetime.date | None:

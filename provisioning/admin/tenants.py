@@ -1,5 +1,7 @@
 """The pages of tenants and leads, which are those of their rooms, with what provisioning knows and can do besides."""
 
+from typing import ClassVar
+
 from django import forms
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, Subquery
@@ -26,6 +28,7 @@ from tenants import keys, onboarding
 from tenants.admin import TenantAdmin, in_status
 from tenants.forms import TenantForm
 from tenants.models import Contact, Tenant, TenantStatus
+from tenants.sheets import TenantSheet
 
 TIMELINE_LENGTH = 100
 
@@ -120,8 +123,13 @@ class InvoiceInline(PartInline):
     ordering = ("-issued_on",)
 
 
+class ProvisionedTenantSheet(TenantSheet):
+    columns: ClassVar = {"tier": "run_tier", **TenantSheet.columns}
+
+
 @admin.register(Tenant)
 class ProvisionedTenantAdmin(WithTimeline, TenantAdmin):
+    sheet = ProvisionedTenantSheet
     list_display = ("name", "key", "status_badge", "tier", "primary_mail", "last_event", "created_on")
     inlines = (*TenantAdmin.inlines, SubscriptionInline, InvoiceInline)
     actions_detail = (

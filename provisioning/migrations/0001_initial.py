@@ -207,4 +207,12 @@ class Migration(migrations.Migration):
             model_name='event',
             constraint=models.UniqueConstraint(fields=('event_id',), name='event_id_unique'),
         ),
+        migrations.AddIndex(
+            model_name='provisioningrun',
+            index=models.Index(fields=['-created_on'], name='runs_by_age'),
+        ),
+        migrations.AddIndex(
+            model_name='provisioningrun',
+            index=models.Index(fields=['state', '-created_on'], name='runs_by_state'),
+        ),
     ]

@@ -1,9 +1,10 @@
-"""`manage.py reset_two_factor NAME`: forget the app of somebody who has lost it."""
+"""`manage.py reset_two_factor NAME`: forget the app and the recovery codes of somebody who has lost both."""
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from identity.models import User
+from identity.models import RecoveryDevice, User
 
 
 class Command(BaseCommand):
@@ -16,5 +17,7 @@ class Command(BaseCommand):
         user = User.objects.filter(username=username).first()
         if user is None:
             raise CommandError(f"There is no user {username}.")
-        TOTPDevice.objects.filter(user=user).delete()
+        with transaction.atomic():
+            TOTPDevice.objects.filter(user=user).delete()
+            RecoveryDevice.objects.filter(user=user).delete()
         self.stdout.write(f"{username} has no second factor any more.")
