@@ -16,6 +16,9 @@ from tests.make import sign_up_body
 from tests.world import manage, served, wait_until
 
 pytestmark = pytest.mark.xdist_group("browser")
+TOO_WIDE = """() => [...document.querySelectorAll("body *")]
+    .filter((each) => each.getBoundingClientRect().right > window.screen.width)
+    .map((each) => `${each.tagName}.${each.className}`)"""
 PASSWORD = "a-long-one-for-tests"
 PAGES = {
     "dashboard": "/admin/?days=365",
@@ -106,9 +109,8 @@ def test_every_page_is_accessible_and_looks_right(office, visit, device):
         page.goto(office.url + path)
         picture(page, f"{number}-{name}", device=device)
         assert_accessible(page)
-        assert page.evaluate("document.documentElement.scrollWidth") <= DEVICES[device]["viewport"]["width"], (
-            f"{name} is too wide"
-        )
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= DEVICES[device]["viewport"]["width"], (name, page.evaluate(TOO_WIDE))
 
 
 def test_nothing_is_asked_of_anybody_else(office, visit):
