@@ -12,7 +12,8 @@ from django.db import connection
 from billing.models import Invoice, NumberSeries
 from tests.bench_billing import ROWS
 from tests.make import make_plan
-from tests.world import ROOT, wait_until
+from tests.processes import ROOT
+from tests.world import wait_until
 
 COUNT = 2_000
 

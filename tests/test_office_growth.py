@@ -48,7 +48,7 @@ SEARCHES = {"leads_lead": "l777@x", "tenants_tenant": "k777", "tenants_contact":
 
 
 def grow_rest(first: int, last: int) -> None:
-    """What `grow` leaves out: of each tenant a subscription, a payment, a run, an event, a delivery, and so on."""
+    """What `grow` leaves out: of each tenant a run, an event, a delivery, and so on."""
     row = f"now() - make_interval(secs => {last} - n)"
     audited = f"{row}, now(), false"
     of_tenant = "md5('t' || n)::uuid"
@@ -64,22 +64,6 @@ def grow_rest(first: int, last: int) -> None:
         "billing_customers": (
             "id, name, address, country, tax_id, tenant_id, created_on, modified_on, deleted",
             f"md5('b' || n)::uuid, 'Acme', '', 'GB', '', {of_tenant}, {audited}",
-        ),
-        "subscriptions": (
-            "id, tenant_id, plan_id, reference, price, currency_code, billing_cycle, tax_rate, status, start_date, "
-            "period_start, period_end, period_price, credit, cancel_at_period_end, created_on, modified_on, deleted",
-            f"md5('s' || n)::uuid, {of_tenant}, (SELECT id FROM plans LIMIT 1), '', 49, 'EUR', 'MONTHLY', 0, 1, {row}, "
-            f"now(), now() + interval '30 days', 49, 0, false, {audited}",
-        ),
-        "payments": (
-            "id, invoice_id, amount, date, method, reference, gateway, created_on, modified_on, deleted",
-            f"md5('p' || n)::uuid, md5('i' || n)::uuid, 1, {row}, '', '', 'manual', {audited}",
-        ),
-        "credit_notes": (
-            "id, number, issued_on, lines, taxes, subtotal, tax_total, seller, buyer, invoice_id, amount, "
-            "currency_code, reason, created_on, modified_on, deleted",
-            f"md5('n' || n)::uuid, 'C-' || n, {row}, '[]', '[]', 1, 0, '{{}}', '{{}}', md5('i' || n)::uuid, 1, 'EUR', "
-            f"'', {audited}",
         ),
         "provisioning_runs": (
             "id, tenant_id, kind, state, reason, tier, isolation, subscription, former_status, secret, context, "
