@@ -131,7 +131,7 @@ class ApiViewSet(ApiMixin, GenericViewSet):
         wanted = filters.read_filter(request.query_params, self.serializer_class, self.search_fields)
         limit = wanted.limit or filters.DEFAULT_LIMIT
         queryset = filters.apply(wanted, self.get_queryset(), self.serializer_class, request.user)
-        rows = list(queryset[wanted.offset : wanted.offset + limit + 1])
+        rows = list(filters.page(queryset, wanted.offset, limit + 1))
         context = {**self.get_serializer_context(), "selection": wanted.selection}
         serializer = self.serializer_class(context=context)
         answer = Response([serializer.to_representation(row) for row in rows[:limit]])

@@ -24,6 +24,8 @@ from config.serializers import Selection, included_attribute
 
 DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET = 100, 1000, 2**31 - 1
 MAX_INCLUDES = 16
+DEEP = 5000
+"""The offset from which on skipping rows costs more than looking the page's rows up once more."""
 FILTER_KEYS = frozenset({"where", "fields", "include", "order", "limit", "skip", "offset"})
 PLAIN_PARAMETERS = frozenset({"search", "ordering", "limit", "offset"})
 
@@ -73,6 +75,16 @@ def apply(filter_: Filter, queryset: QuerySet, serializer: Serializers, principa
     order = filter_.order or serializer.Meta.model._meta.ordering
     queryset = queryset.filter(filter_.where).order_by(*order)
     return queryset.prefetch_related(*prefetches(filter_, serializer, principal))
+
+
+def page(queryset: QuerySet, offset: int, count: int) -> QuerySet:
+    """`count` rows from `offset` on. Of a deep page only the ids of what is skipped are read, which an index has."""
+    window = slice(offset, offset + count)
+    if offset < DEEP:
+        return queryset[window]
+    ids = queryset.prefetch_related(None).values("pk")[window]
+    rows = queryset.model._base_manager.filter(pk__in=ids).order_by(*queryset.query.order_by)
+    return rows.prefetch_related(*queryset._prefetch_related_lookups)
 
 
 def prefetches(filter_: Filter, serializer: Serializers, principal) -> list[Prefetch]:

@@ -1,6 +1,14 @@
 """The cache that rate limits count in where there is Redis."""
 
+from functools import cached_property
+
 from django_redis.cache import RedisCache
+
+COUNT = """
+local count = redis.call('INCRBY', KEYS[1], ARGV[1])
+if count == tonumber(ARGV[1]) then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
+return count
+"""
 
 
 class LimitCache(RedisCache):
@@ -9,11 +17,12 @@ class LimitCache(RedisCache):
     Both are done in the one round trip of `add`; `incr` only says what came of it. A thread has a cache of its own.
     """
 
+    @cached_property
+    def _count(self):
+        return self.client.get_client(write=True).register_script(COUNT)
+
     def add(self, key, value, timeout=None, version=None, client=None):
-        name = self.client.make_key(key, version=version)
-        pipeline = self.client.get_client(write=True).pipeline(transaction=False)
-        pipeline.set(name, 0, ex=timeout, nx=True).incrby(name, value)
-        _, self._counted = pipeline.execute()
+        self._counted = self._count([self.client.make_key(key, version=version)], [value, timeout])
         return self._counted == value
 
     def incr(self, key, delta=1, version=None, client=None):

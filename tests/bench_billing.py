@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-SUBSCRIPTIONS, WITH_PDF, PROCESSES, INVOICES = 10_000, 300, 16, 2_000
+SUBSCRIPTIONS, WITH_PDF, PROCESSES, INVOICES = 100_000, 2_000, 16, 2_000
 ROWS = """
 INSERT INTO addresses (id, created_on, modified_on, deleted, city, country)
     SELECT md5('a' || n)::uuid, now(), now(), false, 'Gdynia', 'Poland' FROM generate_series(1, {count}) n;

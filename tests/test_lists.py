@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from config import filters
 from tenants.models import Contact, Tenant
 from tests.conftest import assert_error
 from tests.make import (
@@ -189,6 +190,17 @@ def test_a_list_has_a_hundred_rows_unless_limit_says_otherwise_and_never_above_a
     assert len(staff.get("/contacts").json()) == 100
     assert len(staff.get("/contacts", limit="500").json()) == 500
     assert len(staff.get("/contacts", filter={"limit": 5000}).json()) == 1000
+
+
+@pytest.mark.parametrize("order", ["name DESC", "createdOn DESC", "status ASC"])
+def test_a_deep_page_shows_what_a_shallow_one_would(staff, four, monkeypatch, order):
+    make_contact(four["b"])
+    query = {"where": {"status": {"lt": 5}}, "order": order, "skip": 1, "limit": 2, "include": ["contacts", "lead"]}
+    shallow = staff.get("/tenants", filter=query)
+    monkeypatch.setattr(filters, "DEEP", 1)
+    deep = staff.get("/tenants", filter=query)
+    assert len(deep.json()) == 2
+    assert (deep.json(), deep.headers["Link"]) == (shallow.json(), shallow.headers["Link"])
 
 
 def test_links_lead_through_all_pages_and_back(staff):

@@ -63,7 +63,7 @@ class Command(BaseCommand):
             sys.executable, "-m", "granian", "config.wsgi:application", "--interface", "wsgi", "--http", "1", "--no-ws",
             "--host", env.text("HOST", "127.0.0.1"), "--port", str(settings.PORT),
             "--workers", str(env.integer("WEB_CONCURRENCY", 2, minimum=1)),
-            "--blocking-threads", str(env.integer("WEB_THREADS", 8, minimum=1)),
+            "--blocking-threads", str(env.integer("WEB_THREADS", 3, minimum=1)),
             "--blocking-threads-idle-timeout", "600",  # each keeps what it has opened
             "--respawn-failed-workers", "--workers-kill-timeout", "25", "--log-level", "error",
         ]  # fmt: skip
