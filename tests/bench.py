@@ -120,7 +120,7 @@ def production(folder: str, port: int, http: int, smtp: int) -> dict[str, str]:
         "DJANGO_SECRET_KEY": "b" * 64, "ENCRYPTION_KEYS": Fernet.generate_key().decode(), "LOG_LEVEL": "info",
         "EVENT_CONNECTOR": "http", "EVENT_HTTP_URL": f"http://127.0.0.1:{http}/", "EVENT_DELIVERY": "relay",
         "EVENT_HTTP_SECRET": "whsec_YmVuY2htYXJrLXNpZ25pbmctc2VjcmV0LWJlbmNobWFyaw==",
-        "EMAIL_URL": f"smtp://127.0.0.1:{smtp}", "LEAD_KEY_IN_RESPONSE": "true", "WEB_CONCURRENCY": "2",
+        "EMAIL_URL": f"smtp://127.0.0.1:{smtp}", "LEAD_KEY_IN_RESPONSE": "true",
         "LEAD_TOKEN_EXPIRY": "86400", "VALIDATION_TOKEN_EXPIRY": "86400000",
     } | dict.fromkeys(
         ("PUBLIC_API_MAX_ATTEMPTS", "WEBHOOK_API_MAX_ATTEMPTS", "SIGN_UPS_PER_EMAIL", "SIGN_UPS_PER_DOMAIN"),
@@ -150,7 +150,7 @@ class Memory:
         return {pid: Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") for pid in self.processes()}
 
     def web(self) -> list[int]:
-        return [pid for pid, command in self.commands().items() if "config.wsgi" in command]
+        return [pid for pid, command in self.commands().items() if "config.server" in command]
 
     def relay(self) -> list[int]:
         return [pid for pid, command in self.commands().items() if command.rstrip().endswith(" relay")]

@@ -256,11 +256,7 @@ def journey_settings(url: str, folder: Path) -> dict[str, str]:
 
 def web(port: int, *, workers: int, env: dict[str, str]):
     """The web server in a process of its own, with so many workers."""
-    return process(
-        "-m", "granian", "config.wsgi:application", "--interface", "wsgi", "--port", str(port),
-        "--workers", str(workers), "--blocking-threads", "8", "--respawn-failed-workers", "--log-level", "critical",
-        env=env,
-    )  # fmt: skip
+    return process("-m", "config.server", env=env | {"PORT": str(port), "WEB_CONCURRENCY": str(workers)})
 
 
 def all_become_tenants(flows: int, urls: Sequence[str], folder: Path, patience: float) -> list[str]:

@@ -1,4 +1,4 @@
-"""`manage.py serve`: the whole service on this machine: migrations, granian and one relay, until SIGTERM or SIGINT."""
+"""`manage.py serve`: the whole service on this machine: migrations, the web server and one relay, until SIGTERM or SIGINT."""
 
 import secrets
 import signal
@@ -15,7 +15,7 @@ from config import env
 
 
 class Command(BaseCommand):
-    help = "Apply migrations, then run granian (WEB_CONCURRENCY workers, WEB_THREADS threads) and one relay."
+    help = "Apply migrations, then run the web server (WEB_CONCURRENCY workers, WEB_THREADS threads) and one relay."
 
     def add_arguments(self, parser):
         parser.add_argument("--staff-login", action="store_true", help="make a staff login if there is none")
@@ -59,17 +59,9 @@ class Command(BaseCommand):
 
     def commands(self) -> list[list[str]]:
         manage = [sys.executable, sys.argv[0]]
-        web = [
-            sys.executable, "-m", "granian", "config.wsgi:application", "--interface", "wsgi", "--http", "1", "--no-ws",
-            "--host", env.text("HOST", "127.0.0.1"), "--port", str(settings.PORT),
-            "--workers", str(env.integer("WEB_CONCURRENCY", 2, minimum=1)),
-            "--blocking-threads", str(env.integer("WEB_THREADS", 3, minimum=1)),
-            "--blocking-threads-idle-timeout", "600",  # each keeps what it has opened
-            "--respawn-failed-workers", "--workers-kill-timeout", "25", "--log-level", "error",
-        ]  # fmt: skip
         # Where the processors do not suffice for both, whoever waits for an answer goes first.
         relay = ["nice", "-n", "5", *manage, "relay"]
-        return [web, relay]
+        return [[sys.executable, "-m", "config.server"], relay]
 
     def supervise(self, commands: list[list[str]]) -> int:
         """Run all until one ends or a signal comes; then stop all. The exit status of the one that ended by itself."""

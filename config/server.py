@@ -1,0 +1,33 @@
+"""The web server: granian with the application imported before its workers are forked, which share that memory.
+
+Run by `manage.py serve`, or as `python -m config.server`. Of a worker's threads one runs Python at a time, and handing
+its lock over costs more than the second thread gains; that one is there for calls that wait long.
+"""
+
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+from granian.log import LogLevels
+
+from config import env
+from config.wsgi import settings  # and with it the application
+
+
+def main() -> None:
+    Granian(
+        "config.wsgi:application",
+        address=env.text("HOST", "127.0.0.1"),
+        port=settings.PORT,
+        interface=Interfaces.WSGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        workers=env.integer("WEB_CONCURRENCY", 2, minimum=1),
+        blocking_threads=env.integer("WEB_THREADS", 2, minimum=1),
+        blocking_threads_idle_timeout=600,  # a thread keeps what it has opened
+        respawn_failed_workers=True,
+        workers_kill_timeout=25,
+        log_level=LogLevels.error,
+    ).serve()
+
+
+if __name__ == "__main__":
+    main()
