@@ -217,7 +217,8 @@ class Operations:
             await self.ask(connection, raw)
 
         drive(self.url, collect, self.seconds * 2)
-        return drive(self.url, work, min(self.seconds, len(leads) / 1000))
+        wait_until(nothing_waits, 300)
+        return drive(self.url, work, min(self.seconds, len(leads) / 500))
 
     def c(self) -> Measured:
         async def work(connection: Connection) -> None:
@@ -405,7 +406,7 @@ def times_the_reference(letter: str, measured: dict) -> float:
 def row(letter: str, measured: dict) -> str:
     return (
         f"{letter:6}{TITLES[letter]:38}{measured['rate']:9.0f}/s {measured['p50']:8.1f} ms {measured['p99']:8.1f} ms"
-        f"  {times_the_reference(letter, measured):5.2f} times, wanted {WANTED[letter]:2}  loop {measured['loop']:.2f} s"
+        f"  {times_the_reference(letter, measured):5.2f} times of {WANTED[letter]:2}  loop {measured['loop']:.2f} s"
         f"  web {measured['web_cpu']:5.1f} s {measured['web_pss']:4.0f} MB"
         f"  relay {measured['relay_cpu']:5.1f} s {measured['relay_pss']:4.0f} MB  db {measured['database_cpu']:5.1f} s"
         + (f"  {measured['errors']} ERRORS {measured['first_error']}" if measured["errors"] else "")

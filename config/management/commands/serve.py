@@ -1,4 +1,4 @@
-"""`manage.py serve`: the whole service on this machine: migrations, the web server and one relay, until SIGTERM or SIGINT."""
+"""`manage.py serve`: the whole service on this machine, until SIGTERM or SIGINT."""
 
 import secrets
 import signal
