@@ -5,6 +5,7 @@ from django.http import HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from config import audit
 from config.admin import AuditedAdmin, DaysFilter, PartInline
@@ -12,7 +13,7 @@ from config.exchange import ExchangeAdmin
 from identity import permissions as codes
 from identity.operations import OperatingAdmin, operation
 from tenants import lifecycle, onboarding
-from tenants.forms import CONTACT_FIELDS, NewTenantForm
+from tenants.forms import CONTACT_FIELDS, NewTenantForm, domain_list
 from tenants.models import Branding, Contact, Resource, Tenant, TenantConfig, TenantStatus
 from tenants.sheets import ContactSheet, TenantSheet
 
@@ -60,6 +61,13 @@ class TenantAdmin(ExchangeAdmin, OperatingAdmin, AuditedAdmin):
 
     actions_list = ("new_tenant",)
     actions_detail = ("suspend", "resume")
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        if db_field.name != "domains":
+            return super().formfield_for_dbfield(db_field, request, **kwargs)
+        field = domain_list()
+        field.widget = UnfoldAdminTextInputWidget()
+        return field
 
     def has_add_permission(self, request, obj=None):
         """By `new_tenant` alone, which makes its first contact too and tells of it."""

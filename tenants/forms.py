@@ -11,18 +11,29 @@ from tenants.models import Tenant, validate_domains
 CONTACT_FIELDS = ("contact_first_name", "contact_last_name", "contact_email")
 
 
+class DomainList(forms.CharField):
+    """Host names, separated by commas."""
+
+    def prepare_value(self, value):
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value):
+        return [each.strip().lower() for each in super().to_python(value).split(",") if each.strip()]
+
+
+def domain_list() -> DomainList:
+    return DomainList(
+        label=_("Domains"), required=False, help_text=_("Separated by commas."), validators=[validate_domains]
+    )
+
+
 class TenantForm(OperationForm):
     name = forms.CharField(label=_("Name"), max_length=100, validators=[one_line])
     key = forms.CharField(
         label=_("Key"), max_length=10, validators=Tenant._meta.get_field("key").validators,
         help_text=_("Lower-case letters and digits, ten at most. It is part of addresses and does not change."),
     )  # fmt: skip
-    domains = forms.CharField(label=_("Domains"), required=False, help_text=_("Separated by commas."))
-
-    def clean_domains(self) -> list[str]:
-        found = [each.strip().lower() for each in self.cleaned_data["domains"].split(",") if each.strip()]
-        validate_domains(found)
-        return found
+    domains = domain_list()
 
 
 class NewTenantForm(TenantForm):

@@ -156,3 +156,20 @@ class TestPages:
         assert "boss" in page
         assert "Deleted by" not in page
         assert "Deleted by" in office.get(change(make_contact(deleted=True))).content.decode()
+
+
+def test_domains_are_written_with_commas_and_refused_where_they_are_none(office):
+    tenant = make_tenant(domains=["acme.example", "acme.org"])
+    assert 'value="acme.example, acme.org"' in office.get(change(tenant)).content.decode()
+    form = {"name": "Acme", "key": tenant.key, "lead": "", "address": "", "spoc_user_id": ""}
+    parts = {
+        f"{prefix}-{name}": "0"
+        for prefix in ("contacts", "resources", "configs", "subscriptions", "invoices")
+        for name in ("TOTAL_FORMS", "INITIAL_FORMS")
+    }
+    refused = office.post(change(tenant), {**form, **parts, "domains": "no host"})
+    assert refused.status_code == 200
+    assert "no host" in refused.content.decode()
+    assert office.post(change(tenant), {**form, **parts, "domains": "ACME.test"}).status_code == 302
+    tenant.refresh_from_db()
+    assert tenant.domains == ["acme.test"]

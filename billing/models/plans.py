@@ -4,7 +4,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from billing.money import validate_currency
+from billing.money import shown, validate_currency
 from config.fields import one_line
 from config.models import AuditedManager, AuditedModel, AuditedQuerySet
 
@@ -81,4 +81,4 @@ class Plan(AuditedModel):
         ]
 
     def __str__(self):
-        return f"{self.name} ({self.price} {self.currency_code} {self.get_billing_cycle_display()})"
+        return f"{self.name} ({shown(self.price, self.currency_code)}, {self.get_billing_cycle_display()})"
