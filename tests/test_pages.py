@@ -124,7 +124,7 @@ class TestTheAdmin:
     def test_deletes_softly_and_does_not_move_a_status(self, browser, world):
         tenant = world.tenant
         page = reverse("admin:tenants_tenant_change", args=[tenant.id])
-        fields = {"name": "New name", "key": tenant.key, "domains": "[]", "lead": tenant.lead_id, "status": "3"}
+        fields = {"name": "New name", "key": tenant.key, "domains": "", "lead": tenant.lead_id, "status": "3"}
         answer = browser.post(page, fields | untouched(browser.get(page)))
         assert answer.status_code == 302, answer.context["errors"]
         tenant.refresh_from_db()
