@@ -1,7 +1,12 @@
 """The cache of an installation without Redis: Django's table, with a counter that several processes may share."""
 
+from django.conf import settings
 from django.core.cache.backends.db import DatabaseCache as DjangoDatabaseCache
-from django.db import connections, router, transaction
+from django.db import DatabaseError, connections, router, transaction
+from django.utils.module_loading import import_string
+
+FAILURES = (OSError, DatabaseError, *([import_string("redis.exceptions.RedisError")] if settings.REDIS_URL else []))
+"""What a cache that is away raises."""
 
 
 class DatabaseCache(DjangoDatabaseCache):

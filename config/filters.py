@@ -82,9 +82,7 @@ def page(queryset: QuerySet, offset: int, count: int) -> QuerySet:
     window = slice(offset, offset + count)
     if offset < DEEP:
         return queryset[window]
-    ids = queryset.prefetch_related(None).values("pk")[window]
-    rows = queryset.model._base_manager.filter(pk__in=ids).order_by(*queryset.query.order_by)
-    return rows.prefetch_related(*queryset._prefetch_related_lookups)
+    return queryset.filter(pk__in=queryset.prefetch_related(None).values("pk")[window])
 
 
 def prefetches(filter_: Filter, serializer: Serializers, principal) -> list[Prefetch]:

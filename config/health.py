@@ -5,11 +5,11 @@ from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
-from django.core.cache.backends.base import InvalidCacheBackendError
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from config import replica
+from config.cache import FAILURES
 
 PROBES: dict[str, Callable[[], Any]] = {}
 """name → a function that returns something to show, or raises Unready."""
@@ -40,7 +40,7 @@ def shared_cache() -> str:
         cache.set("readyz", "ok", 10)
         if cache.get("readyz") != "ok":
             raise Unready("The cache forgets.")
-    except (OSError, DatabaseError, InvalidCacheBackendError) as error:
+    except FAILURES as error:
         raise Unready("The cache does not answer.") from error
     return "ok"
 

@@ -17,6 +17,7 @@ from http import HTTPStatus
 from django.core.cache import cache
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 
+from config.cache import FAILURES
 from config.models import AuditedModel
 
 ALIAS = "replica"
@@ -53,7 +54,10 @@ class Reading:
         """Whether the replica is there and has what the caller wrote. After a failure one request tries it again."""
         if time.monotonic() < Reading.away_until:
             return False
-        position = cache.get(_mark(self.request.user))
+        try:
+            position = cache.get(_mark(self.request.user))
+        except FAILURES:  # whether the caller wrote is not known
+            return False
         if position is None and not Reading.away_until:
             return True
         if Reading.away_until:
@@ -125,7 +129,10 @@ class ReplicaMiddleware:
             cursor.execute("SELECT pg_current_wal_insert_lsn()::text")
             (position,) = cursor.fetchone()
         # Of two writes of one caller at the same moment the later position may be lost to the earlier.
-        cache.set(_mark(user), position, MARK_SECONDS)
+        try:
+            cache.set(_mark(user), position, MARK_SECONDS)
+        except FAILURES as error:  # what was written is written: the answer must not say otherwise
+            logger.warning("A caller may miss what it wrote in its next lists: %s.", type(error).__name__)
 
 
 class ListsFromReplica:

@@ -1,7 +1,7 @@
 """The web server: granian with the application imported before its workers are forked, which share that memory.
 
-Run by `manage.py serve`, or as `python -m config.server`. Of a worker's threads one runs Python at a time, and handing
-its lock over costs more than the second thread gains; that one is there for calls that wait long.
+Run by `manage.py serve`, or as `python -m config.server`. A worker answers WEB_THREADS requests at once
+(`config.wsgi`): each more takes Python's lock from the others, and is there for calls that wait long.
 """
 
 from granian import Granian
@@ -10,6 +10,9 @@ from granian.log import LogLevels
 
 from config import env
 from config.wsgi import settings  # and with it the application
+
+CLIENTS = 64
+"""Threads of a worker, of which most wait for a client to send its body; they are started when they are needed."""
 
 
 def main() -> None:
@@ -21,7 +24,7 @@ def main() -> None:
         http=HTTPModes.http1,
         websockets=False,
         workers=env.integer("WEB_CONCURRENCY", 2, minimum=1),
-        blocking_threads=env.integer("WEB_THREADS", 2, minimum=1),
+        blocking_threads=settings.WEB_THREADS + CLIENTS,
         blocking_threads_idle_timeout=600,  # a thread keeps what it has opened
         respawn_failed_workers=True,
         workers_kill_timeout=25,

@@ -1,8 +1,9 @@
-"""What a WSGI server runs."""
+"""What a WSGI server runs: Django, spared what differs from server to server and what slow clients do."""
 
 import gc
-import io
 import os
+import tempfile
+import threading
 
 from django.core.wsgi import get_wsgi_application
 
@@ -17,19 +18,48 @@ gc.collect()
 gc.freeze()
 gc.set_threshold(20_000, 20, 20)
 
+LARGEST_UPLOAD = 8 * 1024 * 1024
+"""Bytes of a body that are read ahead. What is larger no page and no endpoint takes; it is left to be refused."""
+SPOOLED = 64 * 1024
+"""How many of them are kept in memory; more go to a file."""
+_turn = threading.BoundedSemaphore(settings.WEB_THREADS)
+_variables = [name for name in os.environ if name.startswith("HTTP_")]
+
 
 def application(environ, start_response):
-    """Django's application, with two things done that differ from server to server.
+    """Answer a request once its body is there; WEB_THREADS of a process at once.
 
-    A chunked body, which has no length and which Django would take as empty, is read first: at most one byte more than
-    is allowed, so that the usual check refuses what is too large. And an answer that is whole is given as one list,
-    which granian sends at once; anything else it iterates over, taking the interpreter's lock for each step.
+    A client that sends its body slowly so holds a thread, of which there are many, and no turn. An answer that is whole
+    is given as one list, which granian sends at once; anything else it iterates over.
     """
-    if environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked" and environ.get("wsgi.input_terminated"):
-        body = environ["wsgi.input"].read(settings.MAX_BODY_BYTES + 1)
-        environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
-    response = django_application(environ, start_response)
-    if getattr(response, "streaming", True):  # a wrapped file says nothing of it
-        return response
-    response.close()
-    return [response.content]
+    for name in _variables:  # granian puts the environment beside the headers: HTTP_PROXY is no header
+        if environ.get(name) == os.environ.get(name):
+            environ.pop(name, None)
+    _read_ahead(environ)
+    with _turn:
+        response = django_application(environ, start_response)
+        if getattr(response, "streaming", True):  # a wrapped file says nothing of it
+            return response
+        response.close()
+        return [response.content]
+
+
+def _read_ahead(environ) -> None:
+    """Put the whole body in the place of the connection that it comes by.
+
+    Of a chunked one, which has no length and which Django would take as empty, at most one byte more is read than is
+    allowed, so that the usual check refuses what is too large.
+    """
+    chunked = environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked" and environ.get("wsgi.input_terminated")
+    given = environ.get("CONTENT_LENGTH") or ""
+    expected = settings.MAX_BODY_BYTES + 1 if chunked else int(given) if given.isdecimal() else 0
+    if not 0 < expected <= LARGEST_UPLOAD:
+        return
+    body = tempfile.SpooledTemporaryFile(SPOOLED)  # noqa: SIM115  (it ends with the request)
+    read = 0
+    while read < expected and (part := environ["wsgi.input"].read(min(SPOOLED, expected - read))):
+        read += body.write(part)
+    body.seek(0)
+    environ["wsgi.input"] = body
+    if chunked:
+        environ["CONTENT_LENGTH"] = str(read)

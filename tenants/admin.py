@@ -13,7 +13,7 @@ from config.exchange import ExchangeAdmin
 from identity import permissions as codes
 from identity.operations import OperatingAdmin, operation
 from tenants import lifecycle, onboarding
-from tenants.forms import CONTACT_FIELDS, NewTenantForm, domain_list
+from tenants.forms import CONTACT_FIELDS, DomainList, NewTenantForm
 from tenants.models import Branding, Contact, Resource, Tenant, TenantConfig, TenantStatus
 from tenants.sheets import ContactSheet, TenantSheet
 
@@ -65,9 +65,7 @@ class TenantAdmin(ExchangeAdmin, OperatingAdmin, AuditedAdmin):
     def formfield_for_dbfield(self, db_field, request, **kwargs):
         if db_field.name != "domains":
             return super().formfield_for_dbfield(db_field, request, **kwargs)
-        field = domain_list()
-        field.widget = UnfoldAdminTextInputWidget()
-        return field
+        return DomainList(widget=UnfoldAdminTextInputWidget())
 
     def has_add_permission(self, request, obj=None):
         """By `new_tenant` alone, which makes its first contact too and tells of it."""

@@ -14,17 +14,17 @@ CONTACT_FIELDS = ("contact_first_name", "contact_last_name", "contact_email")
 class DomainList(forms.CharField):
     """Host names, separated by commas."""
 
+    def __init__(self, **kwargs):
+        super().__init__(
+            **{"label": _("Domains"), "required": False, "help_text": _("Separated by commas."),
+               "validators": [validate_domains], **kwargs}
+        )  # fmt: skip
+
     def prepare_value(self, value):
         return ", ".join(value) if isinstance(value, list) else value
 
     def to_python(self, value):
         return [each.strip().lower() for each in super().to_python(value).split(",") if each.strip()]
-
-
-def domain_list() -> DomainList:
-    return DomainList(
-        label=_("Domains"), required=False, help_text=_("Separated by commas."), validators=[validate_domains]
-    )
 
 
 class TenantForm(OperationForm):
@@ -33,7 +33,7 @@ class TenantForm(OperationForm):
         label=_("Key"), max_length=10, validators=Tenant._meta.get_field("key").validators,
         help_text=_("Lower-case letters and digits, ten at most. It is part of addresses and does not change."),
     )  # fmt: skip
-    domains = domain_list()
+    domains = DomainList()
 
 
 class NewTenantForm(TenantForm):

@@ -80,6 +80,7 @@ def picture(page: Page, name: str, *, device: str) -> None:
         Path(PICTURES).mkdir(parents=True, exist_ok=True)
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
+            page.wait_for_function(f"matchMedia('(prefers-color-scheme: {scheme})').matches")
             page.wait_for_load_state("networkidle")
             page.screenshot(path=f"{PICTURES}/{name}-{device}-{scheme}.png", full_page=True)
         page.emulate_media(color_scheme=DEVICES[device]["color_scheme"])

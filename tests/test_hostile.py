@@ -337,3 +337,12 @@ def mint_like(lead) -> str:
     from identity.permissions import LEAD_CODES
 
     return mint(subject=lead.id, permissions=LEAD_CODES, lifetime=timedelta(minutes=1))
+
+
+def test_numbers_of_any_size_come_back_as_they_went_in(staff):
+    value = {"huge": 10**30, "least": -(2**63), "part": 0.1, "deep": [[10**20]]}
+    body = {"configKey": "numbers", "configValue": value, "tenantId": str(make_tenant().id)}
+    created = staff.post("/tenant-configs", body)
+    assert created.status_code == 200, created.content
+    assert created.json()["configValue"] == value
+    assert staff.get(f"/tenant-configs/{created.json()['id']}").json()["configValue"] == value

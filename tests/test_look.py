@@ -110,6 +110,10 @@ class TestPolicies:
             assert forbidden not in page.content
         assert not re.search(rb"<script(?![^>]*\b(src=|application/json))", page.content)
 
+    @pytest.mark.parametrize("path", ["/ping", "/tenants", "/leads/x"])
+    def test_let_data_load_and_frame_nothing(self, anyone, path):
+        assert anyone.get(path).headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+
     def test_are_loosened_for_styles_alone_where_the_apis_pages_need_it(self, anyone):
         for path in ("/explorer", "/redoc"):
             policy = anyone.get(path).headers["Content-Security-Policy"]

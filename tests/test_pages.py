@@ -63,6 +63,14 @@ def test_a_missing_migration_is_unready(anyone):
     assert answer.json()["status"] == "unready"
 
 
+def test_a_dead_redis_is_unready(anyone, settings):
+    nowhere = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": "redis://127.0.0.1:1"}
+    settings.CACHES = {**settings.CACHES, "default": nowhere}
+    answer = anyone.get("/readyz")
+    settings.CACHES = {**settings.CACHES, "default": settings.CACHES["sums"]}
+    assert (answer.status_code, answer.json()["cache"]) == (503, "The cache does not answer.")
+
+
 @pytest.mark.parametrize("path", ["/explorer", "/redoc"])
 def test_the_explorer_is_served_from_the_package(anyone, path):
     page = anyone.get(path)

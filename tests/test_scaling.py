@@ -13,6 +13,7 @@ from identity.tokens import mint
 from leads.verification import lead_token
 from tenants.models import Tenant
 from tests.chaos import all_become_tenants, assert_nothing_lost, is_up, nothing_waits, variables, web
+from tests.conftest import Caller
 from tests.make import make_config, make_contact, make_lead, make_tenant
 from tests.servers import free_port
 from tests.topology import needs_pgbouncer, pgbouncer, side_by_side, standby
@@ -127,3 +128,18 @@ def test_lists_come_from_the_replica_and_everything_else_from_the_primary(replic
     assert ask("GET", "/tenants/count", token=reader) == {"count": 4}
     assert ask("GET", "/readyz", token=reader)["replica"].startswith("away")
     assert ask("GET", "/tenants/count", token=writer) == {"count": 4}
+
+
+def test_a_dead_cache_fails_no_write_and_no_list(staff, settings, bus):
+    """With a replica both ask the cache; `staff` calls with the middleware and the router in place."""
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "config.replica.ReplicaMiddleware"]
+    settings.DATABASE_ROUTERS = ["config.replica.ListsFromReplica"]
+    nowhere = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": "redis://127.0.0.1:1"}
+    working, settings.CACHES = settings.CACHES, {**settings.CACHES, "default": nowhere}
+    caller = Caller(staff.token)
+    body = {"contact": {"firstName": "A", "lastName": "B", "email": "a@acme.example", "isPrimary": True},
+            "name": "Acme", "key": "acme", "domains": ["acme.example"]}  # fmt: skip
+    answers = [caller.post("/tenants", body), caller.get("/tenants/count")]
+    settings.CACHES = working
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[1].json() == {"count": 1}

@@ -21,7 +21,6 @@ class Command(BaseCommand):
         parser.add_argument("--date", type=_date, help="what is due by this day, YYYY-MM-DD (today)")
         parser.add_argument("--dry-run", action="store_true", help="only say what would be invoiced")
         parser.add_argument("--pdf", action="store_true", help="make the PDFs too, else whoever needs one first does")
-
         parser.add_argument("--jobs", type=_jobs, default=cores(), help="processes that share the work (the cores)")
 
     def handle(self, *, date, dry_run, pdf, jobs, **options):

@@ -1,0 +1,66 @@
+"""The web server as `manage.py serve` starts it: slow clients, bodies without a length, the end of the process."""
+
+import json
+import os
+import socket
+import sqlite3
+import threading
+import time
+
+import pytest
+import requests
+
+from config import wsgi
+from tests.world import served
+
+LEAD = {"firstName": "Ada", "lastName": "Lovelace", "companyName": "Acme", "email": "ada@acme.example"}
+SLOW = b"POST /leads HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    with served(VAR_DIR=str(tmp_path_factory.mktemp("server")), PUBLIC_API_MAX_ATTEMPTS="1000") as url:
+        yield url
+
+
+def test_clients_that_send_slowly_keep_nobody_waiting(service):
+    port = int(service.rpartition(":")[2])
+    clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+    for client in clients:
+        client.sendall(SLOW)
+    time.sleep(0.5)  # until each has a thread
+    assert requests.post(f"{service}/leads", json=LEAD, timeout=5).status_code == 200
+    for client in clients:
+        client.close()
+
+
+def test_a_body_without_a_length_is_read_and_one_that_is_too_large_refused(service):
+    headers = {"Content-Type": "application/json"}
+    whole = json.dumps(LEAD).encode()
+    assert requests.post(f"{service}/leads", data=iter([whole[:20], whole[20:]]), headers=headers).status_code == 200
+    large = iter([b" " * 65536] * 20)
+    refused = requests.post(f"{service}/leads", data=large, headers=headers)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (413, "PAYLOAD_TOO_LARGE")
+
+
+def test_what_is_under_way_is_answered_before_the_end(tmp_path):
+    answers = []
+    with served(VAR_DIR=str(tmp_path)) as url:
+        database = sqlite3.connect(tmp_path / "db.sqlite3", isolation_level=None, check_same_thread=False)
+        database.execute("BEGIN IMMEDIATE")  # a sign-up waits for it
+        asking = threading.Thread(target=lambda: answers.append(requests.post(f"{url}/leads", json=LEAD, timeout=30)))
+        asking.start()
+        time.sleep(1)
+        threading.Timer(1.5, database.execute, ["ROLLBACK"]).start()
+    asking.join()
+    assert [answer.status_code for answer in answers] == [200]
+
+
+def test_a_variable_of_the_environment_is_no_header(monkeypatch):
+    monkeypatch.setitem(os.environ, "HTTP_PROXY", "http://user:secret@proxy")
+    monkeypatch.setattr(wsgi, "_variables", ["HTTP_PROXY"])
+    seen = []
+    monkeypatch.setattr(wsgi, "django_application", lambda environ, _: seen.append(environ) or [])
+    wsgi.application(dict(os.environ), None)
+    wsgi.application({**os.environ, "HTTP_PROXY": "sent"}, None)
+    assert [environ.get("HTTP_PROXY") for environ in seen] == [None, "sent"]
