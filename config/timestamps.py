@@ -11,10 +11,7 @@ class Moment(BaseTzLoader):
     timezone = UTC
 
     def load(self, data):
-        try:
-            return datetime.fromisoformat(str(data, "ascii"))
-        except ValueError:  # before Christ, or beyond the year 9999
-            return super().load(data)
+        return datetime.fromisoformat(str(data, "ascii"))
 
 
 get_adapters_template(True, UTC).register_loader("timestamptz", Moment)

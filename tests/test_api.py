@@ -74,6 +74,14 @@ def test_put_resets_what_need_not_be_sent_and_nothing_else(staff):
     assert_error(staff.put(f"/tenants/{tenant.id}", {"name": "New"}), 422)
 
 
+def test_what_was_read_may_be_sent_back_with_a_change(staff):
+    path = f"/tenants/{make_tenant(lead=make_lead()).id}"
+    read = staff.get(path).json()
+    assert staff.put(path, {**read, "name": "New"}).status_code == 204
+    assert staff.get(path).json()["name"] == "New"
+    assert_error(staff.put(path, {**read, "createdOn": "2020-01-01T00:00:00Z"}), 422)
+
+
 def test_amounts_are_numbers_and_statuses_have_names(staff):
     body = {**INVOICE, "amount": 0.1, "tenantId": str(make_tenant().id)}
     answer = staff.post("/invoices", body).json()
