@@ -22,8 +22,9 @@ from statistics import median
 import psycopg
 
 from tests import plots
-from tests.bench import LOOP, OUTPUT, Operations, loop_seconds, prepare, seed, serve, staff_token, write_json
+from tests.bench import LOOP, OUTPUT, Operations, loop_seconds, write_json
 from tests.load import Connection, Measured, drive, request
+from tests.production import prepare, seed, serve, staff_token
 from tests.servers import free_port
 
 TITLES = {

@@ -1,68 +1,23 @@
 """`make chaos`: the outbox and the sign-up under outages and SIGKILL. tests/test_chaos.py runs it shorter."""
 
-import glob
 import logging
 import os
 import random
-import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from email import message_from_bytes, policy
-from functools import cache
 from pathlib import Path
 
-import requests
-
-from tests.processes import ROOT, Process
-from tests.receiver import SECRET, Receiver, receiving
+from tests.customers import all_become_tenants, assert_nothing_lost, journey_settings
+from tests.receiver import Receiver, receiving
+from tests.running import is_up, relaying, variables, web
 from tests.servers import free_port
 from tests.world import wait_until
-
-# --- Processes on the database of the caller -------------------------------------------------------------------------
-
-
-def variables(bus: str, **values: str) -> dict[str, str]:
-    """The environment of processes that share the caller's database and publish to `bus`."""
-    from django.db import connection
-
-    return os.environ | {
-        "LOG_LEVEL": "error", "DB_DATABASE": connection.settings_dict["NAME"], "EVENT_CONNECTOR": "http",
-        "EVENT_HTTP_URL": bus, "EVENT_HTTP_SECRET": SECRET, "EVENT_LEASE": "3", "EVENT_BACKOFF_MAX": "2000", **values,
-    }  # fmt: skip
-
-
-@contextmanager
-def process(*arguments: str, env: dict[str, str]) -> Iterator[subprocess.Popen]:
-    """A process that is stopped when the block ends, the hard way if it must be."""
-    with stopping(subprocess.Popen([sys.executable, *arguments], env=env, cwd=ROOT, stdout=subprocess.DEVNULL)) as it:
-        yield it
-
-
-@contextmanager
-def stopping(started: subprocess.Popen | Process) -> Iterator[subprocess.Popen | Process]:
-    try:
-        yield started
-    finally:
-        started.terminate()
-        try:
-            started.wait(30)
-        except subprocess.TimeoutExpired:
-            started.kill()
-            started.wait()
-
-
-def relaying(bus: str, **values: str):
-    """A relay in a process of its own."""
-    return stopping(Process("manage.py", "relay", env=variables(bus, **values)))
 
 
 class Relays:
@@ -181,112 +136,6 @@ def relays(*, events: int, count: int = 4, kill_every: float | None = None, pati
     return killed, len(receiver.events) - events
 
 
-@cache
-def _mail(name: str) -> tuple[str, list[tuple[str, str]]]:
-    """Whom a mail is to, and the (lead id, key) that it names; nobody, where the mailbox has dropped it since."""
-    try:
-        mail = message_from_bytes(Path(name).read_bytes(), policy=policy.default)
-    except FileNotFoundError:
-        return "", []
-    return mail["to"], re.findall(r"/([0-9a-f-]{36})\?code=(\w+)", mail.get_body(("plain",)).get_content())
-
-
-class Customer:
-    """Somebody who signs up at any of `urls` and repeats what was not answered, with its Idempotency-Key."""
-
-    def __init__(self, number: int, urls: Sequence[str], *, plan: str, mails: Path, patience: float):
-        self.number, self.urls, self.plan, self.mails = number, urls, plan, mails
-        self.email = f"ada@c{number}.example"
-        self.deadline = time.monotonic() + patience
-
-    def call(self, path: str, body: dict | None = None, token: str | None = None) -> requests.Response:
-        headers = {"Idempotency-Key": str(uuid.uuid4())} | ({"Authorization": f"Bearer {token}"} if token else {})
-        while True:
-            assert time.monotonic() < self.deadline, f"customer {self.number} waited in vain at {path}"
-            try:
-                answer = requests.post(random.choice(self.urls) + path, json=body, headers=headers, timeout=10)
-            except requests.RequestException:
-                time.sleep(0.2)
-                continue
-            if answer.status_code < 500 and b"REQUEST_IN_FLIGHT" not in answer.content:
-                return answer
-            time.sleep(0.2)
-
-    def links(self) -> list[tuple[str, str]]:
-        """(lead id, key) of every mail to this customer, the newest first."""
-        names = sorted(glob.glob(f"{self.mails}/*.eml"), reverse=True)  # a name begins with the time
-        return [link for name in names for to, links in [_mail(name)] if to == self.email for link in links]
-
-    def verify(self) -> tuple[str, str]:
-        """Sign up, and verify with what the mails say: the lead's id and its token.
-
-        A key whose answer was lost is spent, so ask for another; a second sign-up may have made a second lead.
-        """
-        tried = set()
-        while True:
-            body = {"firstName": "Ada", "lastName": "L", "companyName": f"C{self.number}", "email": self.email}
-            assert self.call("/leads", body).status_code == 200
-            waiting = time.monotonic() + 20
-            while time.monotonic() < waiting:
-                for link in (each for each in self.links() if each not in tried):
-                    tried.add(link)
-                    answer = self.call(f"/leads/{link[0]}/verify", token=link[1])
-                    if answer.status_code == 200:
-                        return link[0], answer.json()["token"]
-                time.sleep(0.2)
-
-    def become_a_tenant(self) -> str:
-        lead_id, token = self.verify()
-        body = {"key": f"c{self.number}", "domains": [f"c{self.number}.example"]}
-        created = self.call(f"/leads/{lead_id}/tenants", body, token)
-        assert created.status_code == 200, created.text
-        tenant_id = created.json()["id"]
-        provisioned = self.call(f"/tenants/{tenant_id}/provision", {"planId": self.plan}, token)
-        assert provisioned.status_code == 204, provisioned.text
-        return tenant_id
-
-
-def journey_settings(url: str, folder: Path) -> dict[str, str]:
-    """Of a service that provisions by itself, publishes to the receiver, and mails into `folder`."""
-    return {
-        "PUBLIC_URL": url, "EVENT_CONNECTOR": "local,http", "EVENT_DELIVERY": "inline", "VAR_DIR": str(folder),
-        "DEMO_BUILD_SECONDS": "0",
-    }  # fmt: skip
-
-
-def web(port: int, *, workers: int, env: dict[str, str]):
-    """The web server in a process of its own, with so many workers."""
-    return process("-m", "config.server", env=env | {"PORT": str(port), "WEB_CONCURRENCY": str(workers)})
-
-
-def all_become_tenants(flows: int, urls: Sequence[str], folder: Path, patience: float) -> list[str]:
-    """The ids of the tenants of `flows` customers, 16 at a time."""
-    from tests.make import make_plan
-
-    plan = str(make_plan().id)
-    customers = [Customer(number, urls, plan=plan, mails=folder / "mail", patience=patience) for number in range(flows)]
-    with ThreadPoolExecutor(16) as pool:
-        return list(pool.map(Customer.become_a_tenant, customers))
-
-
-def assert_nothing_lost(ids: list[str], receiver: Receiver) -> None:
-    from leads.models import Lead
-    from provisioning.models import Delivery, Event
-    from tenants.models import Tenant, TenantStatus
-
-    assert sorted(ids) == sorted(str(id) for id in Tenant.objects.values_list("id", flat=True)), "lost or duplicate"
-    assert set(Tenant.objects.values_list("status", flat=True)) == {TenantStatus.ACTIVE}, "stuck"
-    assert Lead.objects.filter(is_validated=True).count() == len(ids)
-    assert not Delivery.objects.filter(state=Delivery.State.DEAD).exists()
-    # Cancelled is what a killed relay had sent and not recorded before its run was over: it arrived all the same.
-    left = Delivery.objects.filter(destination="bus:http").exclude(state=Delivery.State.DELIVERED)
-    assert {each.event.type for each in left.select_related("event")} <= {"TENANT_PROVISIONING"}
-    published = {str(id) for id in Event.objects.filter(deliveries__destination="bus:http",
-                 deliveries__state=Delivery.State.DELIVERED).values_list("event_id", flat=True)}  # fmt: skip
-    lost = published - set(receiver.ids())
-    assert not lost, f"{len(lost)} events were lost"
-
-
 def sign_ups(*, flows: int, kill_every: float, folder: Path, patience: float) -> tuple[int, int]:
     """`flows` customers while web workers and the relay are killed; how many of each were killed."""
     from django.core.management import call_command
@@ -324,13 +173,6 @@ def sign_ups(*, flows: int, kill_every: float, folder: Path, patience: float) ->
         wait_until(nothing_waits, 60)
     assert_nothing_lost(ids, receiver)
     return killed[0], killed[1]
-
-
-def is_up(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/readyz", timeout=5).ok
-    except requests.RequestException:
-        return False
 
 
 def _children(pid: int) -> list[int]:

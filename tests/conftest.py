@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import jsonschema
@@ -17,6 +17,7 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
+from billing import generation
 from config.signing import users_signature, webhook_signature
 from identity.permissions import ALL_CODES
 from identity.roles import make_roles
@@ -257,3 +258,19 @@ def assert_error(response, status: int, *, code: str | None = None) -> dict[str,
     if code is not None:
         assert error["code"] == code.upper()
     return error
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Sets the time that billing sees: `clock(date)`."""
+
+    def set_to(day: date) -> None:
+        moment = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+        monkeypatch.setattr("django.utils.timezone.now", lambda: moment)
+
+    return set_to
+
+
+def generate(day: date) -> int:
+    """Invoice what is due by `day`; the number of invoices."""
+    return sum(generation.generate(day, pdf=False, jobs=1, actor=None))

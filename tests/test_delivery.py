@@ -11,11 +11,11 @@ from provisioning import relay
 from provisioning.delivery import claim, deliver
 from provisioning.models import Delivery, Event
 from tenants.models import Tenant, TenantStatus
-from tests.chaos import relaying, variables
 from tests.conftest import call_back
 from tests.make import make_run, make_tenant
 from tests.processes import Process
 from tests.receiver import receiving
+from tests.running import relaying, variables
 from tests.world import wait_until
 
 

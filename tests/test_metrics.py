@@ -6,8 +6,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from provisioning.connectors.base import PublishError
 from provisioning.metrics import Backlog
-from tests.chaos import process, variables
 from tests.make import make_run
+from tests.running import process, variables
 from tests.servers import free_port
 from tests.world import wait_until
 

@@ -12,9 +12,11 @@ from identity.permissions import ALL_CODES
 from identity.tokens import mint
 from leads.verification import lead_token
 from tenants.models import Tenant
-from tests.chaos import all_become_tenants, assert_nothing_lost, is_up, nothing_waits, variables, web
+from tests.chaos import nothing_waits
 from tests.conftest import Caller
+from tests.customers import all_become_tenants, assert_nothing_lost
 from tests.make import make_config, make_contact, make_lead, make_tenant
+from tests.running import is_up, variables, web
 from tests.servers import free_port
 from tests.topology import needs_pgbouncer, pgbouncer, side_by_side, standby
 from tests.world import manage, wait_until

@@ -13,8 +13,9 @@ import psycopg
 import pytest
 from django.db import connection
 
-from tests.chaos import is_up, journey_settings, relaying, variables, web
+from tests.customers import journey_settings
 from tests.receiver import Receiver, receiving
+from tests.running import is_up, relaying, variables, web
 from tests.servers import STARTED, free_port, owned_folder, owner, wait_for
 from tests.world import wait_until
 

@@ -1,0 +1,126 @@
+"""What is owed and what comes in: dunning, and the sums of it all."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from billing.models import InvoiceStatus, SubscriptionStatus
+from billing.periods import local_date
+from tenants.models import TenantStatus
+from tests.conftest import assert_error, generate
+from tests.make import make_contact, make_invoice, make_plan, make_subscription, make_tenant
+
+pytestmark = pytest.mark.django_db
+
+
+class TestWhoDoesNotPay:
+    def at(self, monkeypatch, days: int) -> None:
+        moment = datetime(2026, 1, 15, tzinfo=UTC) + timedelta(days=days)
+        with monkeypatch.context() as patched:
+            patched.setattr("django.utils.timezone.now", lambda: moment)
+            call_command("mark_overdue")
+
+    def test_is_marked_and_reminded_at_the_set_days_once_each(self, staff, relayed, monkeypatch, mailoutbox):
+        tenant = make_tenant()
+        make_contact(tenant, is_primary=True)
+        make_invoice(tenant)
+        for days, mails, marked in ((-1, 0, 0), (1, 0, 1), (2, 0, 1), (4, 1, 1), (4, 1, 1), (8, 2, 1), (15, 3, 1)):
+            self.at(monkeypatch, days)
+            relayed()
+            assert len(mailoutbox) == mails
+            assert [event["type"] for event in relayed()].count("INVOICE_OVERDUE") == marked
+        assert "was due on 2026-01-15" in mailoutbox[0].subject
+
+    def test_is_reminded_once_of_days_that_passed_unseen(self, relayed, monkeypatch, mailoutbox):
+        tenant = make_tenant()
+        make_contact(tenant)
+        make_invoice(tenant)
+        self.at(monkeypatch, 30)
+        self.at(monkeypatch, 31)
+        relayed()
+        assert len(mailoutbox) == 1
+
+    def test_is_suspended_and_resumed_by_the_payment(self, staff, settings, monkeypatch):
+        tenant = make_tenant(status=TenantStatus.ACTIVE)
+        first, second = make_invoice(tenant), make_invoice(tenant)
+        self.at(monkeypatch, 40)
+        tenant.refresh_from_db()
+        assert tenant.status == TenantStatus.ACTIVE  # the setting is 0: never
+        settings.INVOICE_SUSPEND_AFTER = 30
+        self.at(monkeypatch, 29)
+        assert staff.get(f"/tenants/{tenant.id}").json()["status"] == TenantStatus.ACTIVE
+        self.at(monkeypatch, 31)
+        assert staff.get(f"/tenants/{tenant.id}").json()["status"] == TenantStatus.INACTIVE
+        staff.patch(f"/invoices/{first.id}", {"status": "PAID"})
+        assert staff.get(f"/tenants/{tenant.id}").json()["status"] == TenantStatus.INACTIVE
+        staff.patch(f"/invoices/{second.id}", {"status": "CANCELLED"})
+        assert staff.get(f"/tenants/{tenant.id}").json()["status"] == TenantStatus.ACTIVE
+
+    def test_is_not_resumed_from_a_suspension_with_other_reasons(self, staff, settings, monkeypatch):
+        settings.INVOICE_SUSPEND_AFTER = 30
+        tenant = make_tenant(status=TenantStatus.ACTIVE)
+        invoice = make_invoice(tenant)
+        self.at(monkeypatch, 31)
+        staff.post(f"/tenants/{tenant.id}/resume")
+        staff.post(f"/tenants/{tenant.id}/suspend")
+        staff.patch(f"/invoices/{invoice.id}", {"status": "PAID"})
+        assert staff.get(f"/tenants/{tenant.id}").json()["status"] == TenantStatus.INACTIVE
+
+
+def test_the_summary_adds_up_in_a_constant_number_of_statements(staff, django_assert_num_queries):
+    today = timezone.now()
+    invoice = make_invoice(due_date=today - timedelta(days=1))
+    staff.post(f"/invoices/{invoice.id}/payments", {"amount": 20})
+    staff.post(f"/invoices/{invoice.id}/credit-notes", {"amount": 10})
+    make_invoice(due_date=today + timedelta(days=1)), make_invoice(currency_code="USD", status=InvoiceStatus.DRAFT)
+    start = today - timedelta(days=1)
+    period = {"period_start": local_date(start), "period_end": local_date(start) + timedelta(days=30)}
+    make_subscription(start_date=start, **period)
+    yearly = make_plan(price=Decimal(600), billing_cycle="YEARLY")
+    make_subscription(start_date=start, plan=yearly, **period)
+    make_subscription(start_date=start, **period, end_date=start, status=SubscriptionStatus.EXPIRED)
+    with django_assert_num_queries(2):
+        (euro,) = staff.get("/billing/summary", months="3").json()["currencies"]
+    now = euro["months"][-1]
+    assert len(euro["months"]) == 3
+    assert (euro["currencyCode"], euro["openCount"], euro["open"]) == ("EUR", 2, 211)
+    assert (euro["overdueCount"], euro["overdue"]) == (1, 90.5)
+    assert (now["issuedCount"], now["issued"], now["paid"], now["credited"]) == (2, 241, 20, 10)
+    assert now["mrr"] == 99
+    for wrong in ("0", "37", "x", "-1", ""):
+        assert_error(staff.get("/billing/summary", months=wrong), 400)
+
+
+def test_the_recurring_revenue_of_a_month_is_what_was_in_force_on_its_last_day(staff, clock):
+    start = datetime(2026, 1, 10, tzinfo=UTC)
+    monthly = make_subscription(start_date=start)
+    yearly = make_subscription(start_date=start, plan=make_plan(price=Decimal(600), billing_cycle="YEARLY"))
+    make_subscription(start_date=start, end_date=datetime(2026, 2, 28, tzinfo=UTC))
+    make_subscription(start_date=start, next_invoice_on=date(2026, 3, 5))  # a trial until then
+    clock(date(2026, 2, 15))
+    generate(date(2026, 2, 15))
+    staff.patch(f"/subscriptions/{monthly.id}", {"price": 99})  # from March 10 on
+    clock(date(2026, 3, 20))
+    generate(date(2026, 3, 20))
+    dearer = make_plan(price=Decimal(1200), billing_cycle="YEARLY")
+    for _ in range(2):
+        staff.post(f"/subscriptions/{yearly.id}/change-plan", {"planId": str(dearer.id), "at": "now"})
+    clock(date(2026, 4, 2))
+    (euro,) = staff.get("/billing/summary", months="5").json()["currencies"]
+    assert [month["mrr"] for month in euro["months"]] == [0, 49 + 50 + 49, 49 + 50, 99 + 100 + 49, 99 + 100 + 49]
+
+
+def test_on_the_day_that_it_is_due_an_invoice_is_not_overdue(staff, settings, clock):
+    settings.BILLING_TIME_ZONE = "America/New_York"
+    invoice = make_invoice(due_date=datetime(2026, 1, 15, 6, tzinfo=UTC))
+    for day, late in ((15, False), (16, True)):
+        clock(date(2026, 1, day))
+        assert staff.get(f"/invoices/{invoice.id}").json()["isOverdue"] is late
+        (euro,) = staff.get("/billing/summary").json()["currencies"]
+        assert euro["overdueCount"] == late
+        call_command("mark_overdue")
+        invoice.refresh_from_db()
+        assert (invoice.overdue_on is not None) is late
