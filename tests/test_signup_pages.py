@@ -279,7 +279,7 @@ def test_german_is_complete_and_is_the_language_of_the_mails_too(service, visit)
 def test_a_page_is_light_and_stands_still(service, visit, path):
     page = visit("phone")
     requests = []
-    page.on("requestfinished", requests.append)
+    page.on("requestfinished", lambda request: requests.append(request))
     page.goto(f"{service}{path}", wait_until="networkidle")
     sizes = [request.sizes() for request in requests]  # asked for here: the browser answers it after the event
     assert 2000 < sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes) < PAGE_BYTES
