@@ -1,5 +1,6 @@
 """The models on the wire: camelCase, strict, and never writing what is not the caller's to write."""
 
+import copy
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -56,8 +57,15 @@ class StrictFields:
     """
 
     fields: Mapping[str, serializers.Field]
+    _field_cache: ClassVar[dict[str, serializers.Field]]
 
     def get_fields(self):
+        """Worked out once for the class, and copied for each of its serializers, which binds them to itself."""
+        if "_field_cache" not in type(self).__dict__:
+            type(self)._field_cache = self._wire_fields()
+        return {name: _copy(item) for name, item in type(self)._field_cache.items()}
+
+    def _wire_fields(self) -> dict[str, serializers.Field]:
         result = {}
         for name, item in super().get_fields().items():  # type: ignore[misc]
             wire = camel(name)
@@ -91,6 +99,15 @@ class StrictFields:
         if errors:
             raise serializers.ValidationError(errors)
         return values
+
+
+def _copy(item: serializers.Field) -> serializers.Field:
+    """What holds other fields is made anew: they are bound to it, and by it to their serializer and its context."""
+    if not isinstance(item, serializers.BaseSerializer) and not hasattr(item, "child"):
+        return copy.copy(item)
+    new = copy.deepcopy(item)
+    new.source = item.source
+    return new
 
 
 class Serializer(StrictFields, serializers.Serializer):

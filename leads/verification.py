@@ -25,7 +25,8 @@ def register_lead(*, address: dict[str, Any] | None = None, **values: Any) -> tu
     An address that a validated lead has gets the answer that any other gets, and a mail that says so (CONTRACT
     section 10). Raises Conflict instead when LEAD_CONFLICT_VISIBLE is set.
     """
-    known = Lead.objects.filter(email__lower=Lower(Value(values["email"])), is_validated=True).first()
+    same_address = Lead.objects.filter(email__lower=Lower(Value(values["email"])), is_validated=True)
+    known = same_address.only("id").first()
     if known is not None:
         if settings.LEAD_CONFLICT_VISIBLE:
             raise Conflict("This email address belongs to somebody who has signed up already.", code="email_taken")
