@@ -14,6 +14,13 @@ redoc = csp_update({"style-src": [SELF, UNSAFE_INLINE], "worker-src": [SELF, "bl
 )
 
 urlpatterns = [
+    # Addresses are tried one after the other: what is called most stands first.
+    path("", include("webhooks.urls")),
+    path("", include("tenants.urls")),
+    path("", include("leads.urls")),
+    path("", include("provisioning.urls")),
+    path("", include("billing.urls")),
+    path("", include("identity.urls")),
     path("", views.home, name="home"),
     path("ping", views.PingView.as_view(), name="ping"),
     path("healthz", views.HealthView.as_view(), name="healthz"),
@@ -26,12 +33,6 @@ urlpatterns = [
     path("admin/brand.css", backoffice.brand_css, name="backoffice-css"),
     path("admin/", include("identity.staff_urls")),
     path("admin/", admin.site.urls),
-    path("", include("identity.urls")),
-    path("", include("leads.urls")),
-    path("", include("tenants.urls")),
-    path("", include("billing.urls")),
-    path("", include("provisioning.urls")),
-    path("", include("webhooks.urls")),
 ]
 if settings.MAILBOX:
     urlpatterns += [
