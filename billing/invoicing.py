@@ -44,12 +44,11 @@ def create(
     return invoice
 
 
-@transaction.atomic
 def issue(invoices: Sequence[Invoice], *, actor: uuid.UUID | None, now: datetime.datetime | None = None) -> None:
     """Number and freeze drafts, stored or new ones; the earlier in the list, the lower the number.
 
     Everything is prepared before the numbers are taken, since nobody else can take one until the transaction ends.
-    What is free is paid at once.
+    What is free is paid at once. Needs a transaction.
     """
     if not invoices:
         return

@@ -11,7 +11,7 @@ from tenants import signals
 @receiver(signals.tenant_provisioned)
 def tenant_provisioned(tenant, actor, **_):
     """The waiting subscription begins, and with it the first invoice: never before."""
-    waiting = subscriptions.live_of(tenant.id, SubscriptionStatus.PENDING)
+    waiting = subscriptions.live_of(tenant, SubscriptionStatus.PENDING)
     if waiting is not None:
         subscriptions.activate(waiting, actor=actor)
 
@@ -24,6 +24,6 @@ def tenant_resumed(tenant, **_):
 @receiver(signals.tenant_deprovisioned)
 def tenant_deprovisioned(tenant, actor, **_):
     """Nothing is left to be paid for."""
-    live = subscriptions.live_of(tenant.id, *LIVE)
+    live = subscriptions.live_of(tenant, *LIVE)
     if live is not None:
         subscriptions.end(live, SubscriptionStatus.CANCELLED, actor=actor)

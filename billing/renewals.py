@@ -56,10 +56,13 @@ def bill_chunk(today: datetime.date, *, actor: uuid.UUID | None) -> list[Invoice
     return bill(chunk, actor=actor) if chunk else None
 
 
-def bill(subscriptions: Sequence[Subscription], *, actor: uuid.UUID | None) -> list[Invoice]:
+def bill(
+    subscriptions: Sequence[Subscription], *, actor: uuid.UUID | None, besides: Sequence[str] = ()
+) -> list[Invoice]:
     """Issue the next invoice of each locked subscription, and move it to the period that the invoice is for.
 
-    What is free moves on without an invoice, and what ends has none due any more.
+    What is free moves on without an invoice, and what ends has none due any more. `besides` names the columns that the
+    caller has changed, to be written with what moves.
     """
     invoices, changed = [], []
     for subscription in subscriptions:
@@ -70,7 +73,7 @@ def bill(subscriptions: Sequence[Subscription], *, actor: uuid.UUID | None) -> l
         invoice = next_invoice(subscription, actor)
         if invoice is not None:
             invoices.append(invoice)
-    _save(subscriptions)
+    _save(subscriptions, (*MOVED, *besides))
     terms.keep(subscriptions)
     for subscription in changed:
         subscription_changed.send(Subscription, subscription=subscription, actor=actor)
@@ -78,14 +81,14 @@ def bill(subscriptions: Sequence[Subscription], *, actor: uuid.UUID | None) -> l
     return invoices
 
 
-def _save(subscriptions: Iterable[Subscription]) -> None:
+def _save(subscriptions: Iterable[Subscription], columns: Sequence[str]) -> None:
     """Write what has moved. Most move alike, by the thousand, so those that do share a statement."""
     alike: dict[tuple, list[uuid.UUID]] = {}
     for subscription in subscriptions:
-        alike.setdefault(tuple(getattr(subscription, name) for name in MOVED), []).append(subscription.id)
+        alike.setdefault(tuple(getattr(subscription, name) for name in columns), []).append(subscription.id)
     for values, ids in alike.items():
         Subscription.objects.filter(id__in=ids).update(
-            **dict(zip(MOVED, values, strict=True)), modified_on=timezone.now()
+            **dict(zip(columns, values, strict=True)), modified_on=timezone.now()
         )
 
 

@@ -51,11 +51,8 @@ def record_payment(
     Raises NotFound, Conflict for a draft or for more paid back than was paid, IntegrityError (409) for a `reference`
     of the gateway's that this invoice has already.
     """
-    invoice = locked(invoice_id)
-    if not invoice.is_issued:
-        raise Conflict("A draft is not paid: issue it first.", code="illegal_move")
     return _pay(
-        invoice,
+        locked(invoice_id),
         Payment(amount=amount, date=date or timezone.now(), method=method, reference=reference, gateway=gateway),
         actor,
     )
@@ -67,6 +64,8 @@ def pay_in_full(invoice: Invoice, *, actor: uuid.UUID | None) -> Payment:
 
 
 def _pay(invoice: Invoice, payment: Payment, actor: uuid.UUID | None) -> Payment:
+    if not invoice.is_issued:
+        raise Conflict("A draft is not paid: issue it first.", code="illegal_move")
     if invoice.paid_amount + payment.amount < 0:
         paid = shown(invoice.paid_amount, invoice.currency_code)
         raise Conflict(f"No more can be paid back than was paid: {paid}.", code="amount")
@@ -88,12 +87,16 @@ def record_receipt(receipt: Receipt, *, gateway: str) -> None:
     if invoice is None or invoice.currency_code != receipt.currency_code:
         logger.error("%s was paid %s for %s, which is no invoice in that currency", gateway, receipt, receipt.number)
         raise Conflict(f"There is no invoice {receipt.number} in {receipt.currency_code}.", code="unknown_invoice")
-    locked(invoice.id)
+    invoice = locked(invoice.id)
     if not invoice.payments(manager="objects").filter(gateway=gateway, reference=receipt.reference).exists():
-        record_payment(
-            invoice.id, amount=receipt.amount, date=receipt.date, method=gateway, reference=receipt.reference,
-            gateway=gateway, actor=settings.SYSTEM_USER_ID,
-        )  # fmt: skip
+        payment = Payment(
+            amount=receipt.amount,
+            date=receipt.date or timezone.now(),
+            method=gateway,
+            reference=receipt.reference,
+            gateway=gateway,
+        )
+        _pay(invoice, payment, settings.SYSTEM_USER_ID)
 
 
 @transaction.atomic

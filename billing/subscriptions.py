@@ -1,4 +1,7 @@
-"""Sign, activate, change and end a subscription. Locks are taken in the order tenant, subscription."""
+"""Sign, activate, change and end a subscription. Locks are taken in the order tenant, subscription.
+
+What is given a subscription, or a tenant that must be locked, needs the transaction that locked it.
+"""
 
 import datetime
 import uuid
@@ -19,12 +22,16 @@ from billing.periods import ONE_DAY, local_date, midnight
 from billing.signals import subscription_changed, subscription_ended
 from billing.totals import Line
 from config.errors import Conflict
+from tenants import lifecycle
 from tenants.models import Tenant, TenantStatus
 
 
 def locked(subscription_id: uuid.UUID) -> Subscription:
-    """The subscription with its tenant and plan, its row locked until the transaction ends. Raises NotFound."""
-    rows = Subscription.objects.select_for_update(of=("self",), no_key=True).select_related("tenant__address", "plan")
+    """The subscription with its tenant, its row locked until the transaction ends. Raises NotFound.
+
+    Its plan is read behind the lock: joined, it would be the one from before another change, and the row not found.
+    """
+    rows = Subscription.objects.select_for_update(of=("self",), no_key=True).select_related("tenant__address")
     found = rows.filter(id=subscription_id).first()
     if found is None:
         raise NotFound
@@ -38,7 +45,11 @@ def sign(*, tenant: Tenant, plan: Plan, actor: uuid.UUID | None, **values: Any) 
     It is active at once for a tenant that is provisioned, else when it will be. Raises IntegrityError (409) when the
     tenant has a live subscription.
     """
-    tenant = Tenant.objects.select_for_update(of=("self",), no_key=True).get(id=tenant.id)
+    return _sign(lifecycle.locked(tenant.id), plan, actor, **values)
+
+
+def _sign(tenant: Tenant, plan: Plan, actor: uuid.UUID | None, **values: Any) -> Subscription:
+    """As `sign`, of a locked tenant."""
     subscription = Subscription(tenant=tenant, tax_rate=settings.BILLING_TAX_RATE, created_by=actor, modified_by=actor)
     subscription.take_terms_of(plan)
     for name, value in values.items():
@@ -49,16 +60,14 @@ def sign(*, tenant: Tenant, plan: Plan, actor: uuid.UUID | None, **values: Any) 
     return subscription
 
 
-@transaction.atomic
 def choose(*, tenant: Tenant, plan: Plan, reference: str, actor: uuid.UUID | None) -> Subscription:
     """The subscription that a tenant is provisioned with: the one that waits, moved to `plan` if need be, or a new one.
 
     The tenant must be locked. Raises Conflict when its first invoice, of another plan, is out already.
     """
-    rows = Subscription.objects.select_for_update(of=("self",), no_key=True).select_related("plan")
-    subscription = rows.filter(tenant=tenant, status__in=LIVE).first()
+    subscription = live_of(tenant, *LIVE)
     if subscription is None:
-        return sign(tenant=tenant, plan=plan, actor=actor, reference=reference)
+        return _sign(tenant, plan, actor, reference=reference)
     if subscription.plan_id != plan.id:
         if subscription.status != SubscriptionStatus.PENDING or standing_invoices(subscription).exists():
             raise Conflict(f"The tenant has subscribed to {subscription.plan.name} already.", code="plan_chosen")
@@ -71,12 +80,11 @@ def choose(*, tenant: Tenant, plan: Plan, reference: str, actor: uuid.UUID | Non
 def first_invoice_to_pay(subscription: Subscription, *, actor: uuid.UUID | None) -> Invoice | None:
     """What has to be paid before a waiting subscription's tenant is provisioned; issued now if none stands.
 
-    Its period begins today. A trial, and a plan that is free, have nothing to be paid first. Needs a transaction.
+    Its period begins today. A trial, and a plan that is free, have nothing to be paid first.
     """
     if subscription.status == SubscriptionStatus.PENDING and not standing_invoices(subscription).exists():
         _begin(subscription, timezone.now())
-        subscription.save()
-        _bill_if_due(subscription, actor)
+        _save_and_bill(subscription, actor)
     return standing_invoices(subscription).filter(status=InvoiceStatus.PENDING).order_by("issued_on").first()
 
 
@@ -85,20 +93,20 @@ def standing_invoices(subscription: Subscription) -> QuerySet[Invoice]:
     return subscription.invoices(manager="objects").exclude(status=InvoiceStatus.CANCELLED)
 
 
-def _bill_if_due(subscription: Subscription, actor: uuid.UUID | None) -> None:
-    today = local_date(timezone.now())
-    if subscription.next_invoice_on is not None and subscription.next_invoice_on <= today:
-        renewals.bill([subscription], actor=actor)
+def _save_and_bill(subscription: Subscription, actor: uuid.UUID | None) -> None:
+    """Write what has begun, and where a period is due already, its invoice."""
+    if subscription.next_invoice_on is not None and subscription.next_invoice_on <= local_date(timezone.now()):
+        renewals.bill([subscription], actor=actor, besides=("status", "start_date", "modified_by"))
+    else:
+        subscription.save()
 
 
-@transaction.atomic
 def activate(subscription: Subscription, *, actor: uuid.UUID | None) -> None:
     """PENDING → ACTIVE, and the first invoice, unless it was to be paid before or a trial comes first."""
     subscription.status, subscription.modified_by = SubscriptionStatus.ACTIVE, actor
     if subscription.next_invoice_on is None:
         _begin(subscription, subscription.start_date or timezone.now())
-    subscription.save()
-    _bill_if_due(subscription, actor)
+    _save_and_bill(subscription, actor)
 
 
 def _begin(subscription: Subscription, moment: datetime.datetime) -> None:
@@ -207,7 +215,10 @@ def end(subscription: Subscription, status: SubscriptionStatus, *, actor: uuid.U
     return subscription
 
 
-def live_of(tenant_id: uuid.UUID, *statuses: SubscriptionStatus) -> Subscription | None:
-    """The tenant's subscription in one of `statuses`, its row locked."""
-    id = Subscription.objects.filter(tenant=tenant_id, status__in=statuses).values_list("id", flat=True).first()
-    return None if id is None else locked(id)
+def live_of(tenant: Tenant, *statuses: SubscriptionStatus) -> Subscription | None:
+    """The subscription of a locked tenant in one of `statuses`, its row locked too."""
+    rows = Subscription.objects.select_for_update(of=("self",), no_key=True)
+    found = rows.filter(tenant=tenant, status__in=statuses).first()
+    if found is not None:
+        found.tenant = tenant
+    return found

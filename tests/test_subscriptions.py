@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from billing import subscriptions
 from billing.models import Invoice, InvoiceStatus, SubscriptionStatus
 from provisioning.models import Delivery, Event
-from tests.conftest import assert_error, generate
+from tests.conftest import assert_error, at_once, generate
 from tests.make import make_contact, make_lead, make_plan, make_subscription, make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +42,13 @@ class TestAChangeOfPlan:
         assert Invoice.objects.order_by("period_start").last().amount == 99
         event = Event.objects.get(type="SUBSCRIPTION_CHANGED")
         assert event.payload["subscription"]["plan"]["tier"] == "PREMIUM"
+
+    def test_by_several_at_once_is_one_after_the_other(self, staff, transactional_db):
+        subscription, plans = make_subscription(), [make_plan(name=f"Plan {n}") for n in range(8)]
+        changed = at_once(8, lambda n: self.change(staff, subscription, plans[n])["planId"])
+        assert changed == [str(plan.id) for plan in plans]
+        events = Event.objects.filter(type="SUBSCRIPTION_CHANGED").order_by("id")
+        assert sorted(event.payload["subscription"]["planId"] for event in events) == sorted(changed)
 
     def test_at_once_to_a_dearer_plan_invoices_the_rest_of_the_period(self, staff, subscription, clock):
         clock(date(2026, 2, 14))  # 14 of 28 days are used
