@@ -18,24 +18,31 @@ from tenants.serializers import ContactSerializer, TenantSerializer
 AUDIT_KEYS = frozenset({"createdOn", "modifiedOn", "createdBy", "modifiedBy", "deleted", "deletedOn", "deletedBy"})
 
 
-def tenant_payload(tenant: Tenant) -> dict[str, Any]:
-    """A tenant with its contacts and address as events carry it, without audit fields."""
-    return tenant_payloads([tenant])[tenant.id]
+def tenant_payload(tenant: Tenant, contacts: Iterable[Contact] | None = None) -> dict[str, Any]:
+    """A tenant with its contacts and address as events carry it, without audit fields.
+
+    `contacts` are all of them, where they are at hand.
+    """
+    return tenant_payloads([tenant], contacts)[tenant.id]
 
 
-def tenant_payloads(tenants: Iterable[Tenant]) -> dict[uuid.UUID, dict[str, Any]]:
+def tenant_payloads(
+    tenants: Iterable[Tenant], contacts: Iterable[Contact] | None = None
+) -> dict[uuid.UUID, dict[str, Any]]:
     """As `tenant_payload`, of many at once: one statement, given that their addresses were fetched."""
     by_id = {tenant.id: tenant for tenant in tenants}
-    contacts: dict[uuid.UUID, list] = {id: [] for id in by_id}
+    people: dict[uuid.UUID, list] = {id: [] for id in by_id}
     shape = ContactSerializer()
-    for contact in Contact.objects.filter(tenant__in=by_id).order_by("created_on", "id"):
-        contacts[contact.tenant_id].append(_plain(shape.to_representation(contact)))
+    if contacts is None:
+        contacts = Contact.objects.filter(tenant__in=by_id).order_by("created_on", "id")
+    for contact in contacts:
+        people[contact.tenant_id].append(_plain(shape.to_representation(contact)))
     shapes = TenantSerializer(), AddressSerializer()
     return {
         id: {
             "tenant": _plain(shapes[0].to_representation(tenant))
             | {
-                "contacts": contacts[id],
+                "contacts": people[id],
                 "address": _plain(shapes[1].to_representation(tenant.address)) if tenant.address else None,
             }
         }

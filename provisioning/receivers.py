@@ -37,8 +37,8 @@ def lead_verified(lead, **_):
 
 
 @receiver(tenant_signals.tenant_created)
-def tenant_created(tenant, actor, **_):
-    events.record(events.TENANT_CREATED, subject=tenant.id, payload=tenant_payload(tenant), actor=actor)
+def tenant_created(tenant, contacts, actor, **_):
+    events.record(events.TENANT_CREATED, subject=tenant.id, payload=tenant_payload(tenant, contacts), actor=actor)
 
 
 @receiver(tenant_signals.tenant_provisioned)

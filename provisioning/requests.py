@@ -28,7 +28,11 @@ def request_provisioning(*, tenant_id: uuid.UUID, subscription: dict[str, Any], 
     `subscription` is what the event carries, with an upper-case `plan.tier`. Raises NotFound and Conflict as
     `tenants.lifecycle` does.
     """
-    tenant = lifecycle.locked(tenant_id)
+    _provision(lifecycle.locked(tenant_id), subscription, actor)
+
+
+def _provision(tenant: Tenant, subscription: dict[str, Any], actor: uuid.UUID | None) -> None:
+    """As `request_provisioning`, of a locked tenant."""
     former = TenantStatus(tenant.status)
     lifecycle.start_provisioning(tenant=tenant, actor=actor)
     tier = subscription["plan"]["tier"]
@@ -55,7 +59,7 @@ def provision_on_plan(*, tenant_id: uuid.UUID, plan: Plan, reference: str, actor
     subscription = subscriptions.choose(tenant=tenant, plan=plan, reference=reference, actor=actor)
     unpaid = subscriptions.first_invoice_to_pay(subscription, actor=actor) if settings.BILLING_PAYMENT_FIRST else None
     if unpaid is None:
-        request_provisioning(tenant_id=tenant_id, subscription=subscription_of(subscription), actor=actor)
+        _provision(tenant, subscription_of(subscription), actor)
     return unpaid
 
 

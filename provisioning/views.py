@@ -1,8 +1,9 @@
 """Provision and deprovision a tenant."""
 
+import uuid
 from typing import Any, ClassVar
 
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework import status
@@ -53,6 +54,12 @@ class ProvisioningViewSet(IdempotentMixin, ApiViewSet):
     lead_actions = frozenset({"timeline"})
     error_statuses: ClassVar = {"provision": (402,)}
 
+    def known(self, id: uuid.UUID) -> uuid.UUID:
+        """`id`, of a tenant that the caller may know of; it is read behind its lock. Raises Http404."""
+        if not self.get_queryset().filter(id=id).exists():
+            raise Http404
+        return id
+
     @extend_schema(
         operation_id="provisionTenant",
         summary="Provision, or retry after a failure",
@@ -70,23 +77,23 @@ class ProvisioningViewSet(IdempotentMixin, ApiViewSet):
         self-service. Staff and services may bring a whole subscription with a plan of their own, which is billed
         elsewhere. With BILLING_PAYMENT_FIRST the answer is 402 until the first invoice is paid.
         """
-        tenant = self.found(id=id)
+        tenant_id = self.known(id)
         if request.user.lead_id is not None or _names_a_plan(request.data):
             chosen = self.valid(PlanChoiceSerializer)
             unpaid = provision_on_plan(
-                tenant_id=tenant.id, plan=chosen["plan"], reference=chosen.get("id", ""), actor=request.user.actor_id
+                tenant_id=tenant_id, plan=chosen["plan"], reference=chosen.get("id", ""), actor=request.user.actor_id
             )
             if unpaid is not None:  # answered, not raised: what was issued stays
                 return _payment_required(unpaid)
         else:
             subscription = dict(RequestedSubscriptionSerializer(self.valid(RequestedSubscriptionSerializer)).data)
-            request_provisioning(tenant_id=tenant.id, subscription=subscription, actor=request.user.actor_id)
+            request_provisioning(tenant_id=tenant_id, subscription=subscription, actor=request.user.actor_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(operation_id="deprovisionTenant", summary="Deprovision", request=None, responses={204: None})
     def deprovision(self, request, id):
         """ACTIVE, INACTIVE or PROVISIONFAILED → DEPROVISIONING; an event with a fresh secret leaves."""
-        request_deprovisioning(tenant_id=self.found(id=id).id, actor=request.user.actor_id)
+        request_deprovisioning(tenant_id=self.known(id), actor=request.user.actor_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(
@@ -94,7 +101,7 @@ class ProvisioningViewSet(IdempotentMixin, ApiViewSet):
     )
     def rotate_secret(self, request, id):
         """A fresh secret for the open run leaves as an event; the former one holds for a while beside it."""
-        rotate_secret(tenant_id=self.found(id=id).id, actor=request.user.actor_id)
+        rotate_secret(tenant_id=self.known(id), actor=request.user.actor_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(
@@ -102,7 +109,7 @@ class ProvisioningViewSet(IdempotentMixin, ApiViewSet):
     )
     def restore(self, request, id):
         """DEPROVISIONING → the state before it, while the grace period lasts."""
-        restore(tenant_id=self.found(id=id).id, actor=request.user.actor_id)
+        restore(tenant_id=self.known(id), actor=request.user.actor_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(

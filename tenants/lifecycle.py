@@ -1,11 +1,12 @@
 """The only place where a tenant's status moves, and the only moves there are (CONTRACT section 6b).
 
-Every function locks the tenant's row, must run inside a transaction (and opens one), and raises Conflict (409), naming
-both states, for a move that does not exist.
+What is given a tenant's id locks its row, in a transaction; what is given a tenant wants it from `locked`, and needs
+the transaction that locked it. All raise Conflict (409), naming both states, for a move that does not exist.
 """
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -40,46 +41,58 @@ def must_allow(tenant: Tenant, target: TenantStatus) -> None:
         raise Conflict(f"A tenant cannot go from {present.label} to {target.label}.", code="illegal_move")
 
 
-def _move(tenant: Tenant, target: TenantStatus, actor: uuid.UUID | None) -> None:
+def _move(tenant: Tenant, target: TenantStatus, actor: uuid.UUID | None, **besides: Any) -> None:
     must_allow(tenant, target)
-    tenant.status, tenant.modified_by = target, actor
-    tenant.save(update_fields=["status", "modified_by"])
+    changes = {"status": target, "modified_by": actor, **besides}
+    for name, value in changes.items():
+        setattr(tenant, name, value)
+    tenant.save(update_fields=changes)
 
 
-def _move_from(tenant: Tenant, source: TenantStatus, target: TenantStatus, actor: uuid.UUID | None) -> None:
+def _move_from(
+    tenant: Tenant, source: TenantStatus, target: TenantStatus, actor: uuid.UUID | None, **besides: Any
+) -> None:
     """A move that several states would allow, but that means something else from them."""
     if tenant.status != source:
         present = TenantStatus(tenant.status)
         raise Conflict(f"A tenant cannot go from {present.label} to {target.label} this way.", code="illegal_move")
-    _move(tenant, target, actor)
+    _move(tenant, target, actor, **besides)
 
 
-@transaction.atomic
 def start_provisioning(*, tenant: Tenant, actor: uuid.UUID | None) -> None:
-    """PENDINGPROVISION or PROVISIONFAILED → PROVISIONING, of a tenant that `locked` gave."""
+    """PENDINGPROVISION or PROVISIONFAILED → PROVISIONING."""
     _move(tenant, TenantStatus.PROVISIONING, actor)
 
 
-@transaction.atomic
 def finish_provisioning(
     *, tenant: Tenant, resources: Sequence[dict], app_plane_url: str, actor: uuid.UUID | None
 ) -> None:
     """PROVISIONING → ACTIVE. What a resource's identifier has already is brought up to date, not doubled."""
     _move(tenant, TenantStatus.ACTIVE, actor)
-    known = {resource.external_identifier: resource for resource in tenant.resources(manager="objects").all()}
-    stored = []
+    stored = _store(tenant, resources, actor)
+    signals.tenant_provisioned.send(Tenant, tenant=tenant, resources=stored, app_plane_url=app_plane_url, actor=actor)
+
+
+def _store(tenant: Tenant, resources: Sequence[dict], actor: uuid.UUID | None) -> list[Resource]:
+    """The rows of what was built, the new ones written by one statement. An identifier may come twice."""
+    identifiers = [values["external_identifier"] for values in resources if values["external_identifier"]]
+    rows = tenant.resources(manager="objects").filter(external_identifier__in=identifiers)
+    known = {resource.external_identifier: resource for resource in rows}
+    stored: dict[Resource, None] = {}
     for values in resources:
         identifier = values["external_identifier"]
         resource = (known.get(identifier) if identifier else None) or Resource(tenant=tenant, created_by=actor)
         resource.type, resource.metadata = values["type"], values["metadata"]
         resource.external_identifier, resource.modified_by = identifier, actor
-        resource.save()
         known[identifier] = resource
-        stored.append(resource)
-    signals.tenant_provisioned.send(Tenant, tenant=tenant, resources=stored, app_plane_url=app_plane_url, actor=actor)
+        stored[resource] = None
+    for resource in stored:
+        if not resource._state.adding:
+            resource.save()
+    Resource.objects.bulk_create(resource for resource in stored if resource._state.adding)
+    return list(stored)
 
 
-@transaction.atomic
 def fail_provisioning(*, tenant: Tenant, reason: str, actor: uuid.UUID | None) -> None:
     """PROVISIONING → PROVISIONFAILED."""
     _move_from(tenant, TenantStatus.PROVISIONING, TenantStatus.PROVISIONFAILED, actor)
@@ -102,24 +115,20 @@ def resume(*, tenant_id: uuid.UUID, actor: uuid.UUID | None) -> None:
     signals.tenant_resumed.send(Tenant, tenant=tenant, actor=actor)
 
 
-@transaction.atomic
 def start_deprovisioning(*, tenant: Tenant, actor: uuid.UUID | None) -> TenantStatus:
-    """ACTIVE, INACTIVE or PROVISIONFAILED → DEPROVISIONING, of a tenant that `locked` gave; the state it leaves."""
+    """ACTIVE, INACTIVE or PROVISIONFAILED → DEPROVISIONING; the state it leaves."""
     former = TenantStatus(tenant.status)
     _move(tenant, TenantStatus.DEPROVISIONING, actor)
     return former
 
 
-@transaction.atomic
 def finish_deprovisioning(*, tenant: Tenant, actor: uuid.UUID | None) -> None:
     """DEPROVISIONING → INACTIVE and deleted: the key is free again."""
-    tenant.deleted, tenant.deleted_on, tenant.deleted_by = True, timezone.now(), actor
-    _move_from(tenant, TenantStatus.DEPROVISIONING, TenantStatus.INACTIVE, actor)
-    tenant.save(update_fields=["deleted", "deleted_on", "deleted_by"])
+    deleted = {"deleted": True, "deleted_on": timezone.now(), "deleted_by": actor}
+    _move_from(tenant, TenantStatus.DEPROVISIONING, TenantStatus.INACTIVE, actor, **deleted)
     signals.tenant_deprovisioned.send(Tenant, tenant=tenant, actor=actor)
 
 
-@transaction.atomic
 def fail_deprovisioning(*, tenant: Tenant, former: TenantStatus, reason: str, actor: uuid.UUID | None) -> None:
     """DEPROVISIONING → the state before it."""
     _move_from(tenant, TenantStatus.DEPROVISIONING, former, actor)

@@ -54,7 +54,7 @@ def onboard_lead(
         created_by=lead.id,
         modified_by=lead.id,
     )
-    tenant_created.send(Tenant, tenant=tenant, actor=lead.id)
+    tenant_created.send(Tenant, tenant=tenant, contacts=[contact], actor=lead.id)
     return with_parts(tenant, contacts=[contact], resources=[], lead=lead, address=stored)
 
 
@@ -72,7 +72,7 @@ def onboard(
         name=name, key=key, domains=domains, address=stored, created_by=actor, modified_by=actor
     )
     first = Contact.objects.create(**contact, tenant=tenant, created_by=actor, modified_by=actor)
-    tenant_created.send(Tenant, tenant=tenant, actor=actor)
+    tenant_created.send(Tenant, tenant=tenant, contacts=[first], actor=actor)
     return with_parts(tenant, contacts=[first], resources=[], lead=None, address=stored)
 
 

@@ -7,7 +7,7 @@ id of who did it, or None where it is not known.
 from django.dispatch import Signal
 
 tenant_created = Signal()
-"""A tenant was onboarded. Arguments: `tenant`, `actor`."""
+"""A tenant was onboarded. Arguments: `tenant`, `contacts` (a list of Contact), `actor`."""
 
 tenant_provisioned = Signal()
 """A tenant's resources stand and it is ACTIVE. Arguments: `tenant`, `resources` (a list of Resource),
