@@ -2,10 +2,12 @@
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from leads.models import Lead
 from tenants.models import Contact, Tenant
-from tests.conftest import Caller, assert_error, at_once
-from tests.make import make_address, make_key, make_lead, make_tenant
+from tests.conftest import Caller, assert_error, at_once, call_back, open_run, report
+from tests.make import make_address, make_key, make_lead, make_plan, make_tenant, sign_up_body
 
 BODY = {"key": "acme", "domains": ["acme.example"]}
 
@@ -79,6 +81,33 @@ def test_staff_create_a_tenant_with_its_first_contact(staff):
     assert answer.json()["contacts"][0]["type"] == "it"
     assert_error(staff.post("/tenants", {**body, "key": "other", "domains": ["other.example"]}), 400)
     assert_error(staff.post("/tenants", {name: value for name, value in body.items() if name != "contact"}), 422)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_whole_flow_takes_no_more_statements_than_these_and_no_savepoint(anyone):
+    """BEGIN and COMMIT are counted. A step that has come to take fewer gets its lower number here."""
+    plan, taken = make_plan(), {}
+
+    def step(name, act):
+        with CaptureQueriesContext(connection) as queries:
+            answer = act()
+        assert answer.status_code in (200, 204), answer.content
+        taken[name] = [query["sql"] for query in queries.captured_queries]
+        return answer
+
+    step("sign up", lambda: anyone.post("/leads", sign_up_body(email="ada@acme.example")))
+    lead = Lead.objects.get()
+    path, key = f"/leads/{lead.id}", make_key(lead)
+    caller = Caller(step("verify", lambda: Caller(key).post(f"{path}/verify")).json()["token"])
+    tenant = step("onboard", lambda: caller.post(f"{path}/tenants", BODY)).json()["id"]
+    step("provision", lambda: caller.post(f"/tenants/{tenant}/provision", {"planId": str(plan.id)}))
+    run = open_run(tenant)
+    body = report(run, resources=[{"type": "s3", "metadata": {"bucket": f"b{n}"}} for n in range(3)])
+    step("report and first invoice", lambda: call_back(run, body))
+
+    most = {"sign up": 6, "verify": 7, "onboard": 8, "provision": 12, "report and first invoice": 27}
+    assert {name: len(found) for name, found in taken.items() if len(found) > most[name]} == {}
+    assert not [sql for found in taken.values() for sql in found if "SAVEPOINT" in sql]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,6 +8,8 @@ from datetime import timedelta
 import pytest
 from django.core import mail
 from django.core.cache import cache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from config.signing import webhook_signature
@@ -46,6 +48,24 @@ class TestASuccess:
         (message,) = mail.outbox
         assert message.to == ["ada@acme.example"]
         assert "https://acme.example.com" in message.body
+
+    def test_that_names_a_resource_twice_stores_it_once_as_it_was_named_last(self):
+        run = make_run()
+        resources = [{"type": "s3", "metadata": {"bucket": "b", "version": n}} for n in range(2)]
+        assert (
+            call_back(run, report(run, resources=[*resources, {"type": "queue"}, {"type": "queue"}])).status_code == 204
+        )
+        assert [resource.metadata.get("version") for resource in Resource.objects.all()] == [1, None, None]
+
+    def test_of_many_resources_writes_them_by_as_many_statements_as_one(self):
+        counts = []
+        for number in (1, 200):
+            run = make_run()
+            body = report(run, resources=[{"type": "s3", "metadata": {"bucket": f"b{n}"}} for n in range(number)])
+            with CaptureQueriesContext(connection) as queries:
+                assert call_back(run, body).status_code == 204
+            counts.append(len(queries))
+        assert counts[0] == counts[1]
 
     def test_of_a_second_run_brings_a_known_resource_up_to_date(self, staff):
         run = make_run()

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.exceptions import APIException
@@ -24,16 +24,13 @@ NOT_KEPT = frozenset({"Authorization", "Cookie", "Proxy-Authorization", "X-Signa
 
 def stored(*, run: ProvisioningRun, request: HttpRequest, body: dict[str, Any]) -> ReceivedCall:
     """The row of a call, a new one unless this very body has been received before."""
-    call, _ = ReceivedCall.objects.get_or_create(
-        run=run,
-        path=request.path,
-        body_hash=hashlib.sha256(request.body).hexdigest(),
-        defaults={
-            "body": body,
-            "headers": {name: value for name, value in request.headers.items() if name not in NOT_KEPT},
-        },
-    )
-    return call
+    same = {"run": run, "path": request.path, "body_hash": hashlib.sha256(request.body).hexdigest()}
+    headers = {name: value for name, value in request.headers.items() if name not in NOT_KEPT}
+    try:
+        with transaction.atomic(durable=True):  # committed before anything acts on it
+            return ReceivedCall.objects.create(**same, body=body, headers=headers)
+    except IntegrityError:
+        return ReceivedCall.objects.get(**same)
 
 
 @contextmanager
@@ -53,10 +50,11 @@ def act_on(call: ReceivedCall, *, data: dict[str, Any], handler: Handler) -> Non
     """
     with transaction.atomic():
         tenant = Tenant.everything.select_for_update(of=("self",), no_key=True).get(id=call.run.tenant_id)
-        call.refresh_from_db(fields=["answer"])
+        # Read again behind the lock, with its run: this call or another may have ended it meanwhile.
+        call = ReceivedCall.objects.select_related("run").defer("headers", "body").get(id=call.id)
         if is_settled(call):
             return
-        run = ProvisioningRun.objects.get(id=call.run_id)
+        run = call.run
         if not run.is_live or tenant.deleted:
             raise RunOver
         run.tenant = tenant
