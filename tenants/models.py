@@ -97,6 +97,8 @@ class Tenant(AuditedModel):
                 fields=["status", "created_on", "id"], name="tenants_by_status", condition=models.Q(deleted=False)
             ),
             models.Index(fields=["name", "id"], name="tenants_by_name", condition=models.Q(deleted=False)),
+            # Few values, so that PostgreSQL keeps each once: what a count reads is a third of any other index.
+            models.Index(fields=["status"], name="tenants_counted", condition=models.Q(deleted=False)),
         ]
 
     def __str__(self):

@@ -173,6 +173,10 @@ class Migration(migrations.Migration):
             model_name='tenant',
             index=models.Index(condition=models.Q(('deleted', False)), fields=['name', 'id'], name='tenants_by_name'),
         ),
+        migrations.AddIndex(
+            model_name='tenant',
+            index=models.Index(condition=models.Q(('deleted', False)), fields=['status'], name='tenants_counted'),
+        ),
         migrations.AddConstraint(
             model_name='tenant',
             constraint=models.UniqueConstraint(condition=models.Q(('deleted', False)), fields=('key',), name='tenant_key_unique', violation_error_code='key_taken', violation_error_message='This key belongs to another tenant.'),
