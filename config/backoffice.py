@@ -113,6 +113,10 @@ def stylesheet(request: HttpRequest) -> str:
     return static("backoffice/office.css")
 
 
+def scheme(request: HttpRequest) -> str:
+    return static("backoffice/scheme.js")
+
+
 def colors(request: HttpRequest) -> str:
     return f"{reverse('backoffice-css')}?{brand().version}"
 

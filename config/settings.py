@@ -520,6 +520,7 @@ UNFOLD = {
     "SITE_SYMBOL": "hub",
     "SITE_FAVICONS": [{"rel": "icon", "href": "data:,"}],
     "STYLES": ["config.backoffice.colors", "config.backoffice.stylesheet"],
+    "SCRIPTS": ["config.backoffice.scheme"],
     "GLOBAL_CALLBACK": "config.backoffice.context",
     "DASHBOARD_CALLBACK": "provisioning.dashboard.callback",
     "SIDEBAR": {"show_search": True, "navigation": "config.backoffice.navigation"},

@@ -28,6 +28,7 @@ DEVICES = {
 GRAVE = ("serious", "critical")
 PATIENCE = 20_000  # milliseconds
 PICTURES = os.environ.get("SCREENSHOTS")
+NEXT_FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 SHIFTS = """
     window.layoutShift = 0;
     new PerformanceObserver((list) => {
@@ -75,15 +76,23 @@ def visit(chromium) -> Iterator[Visit]:
 
 
 def picture(page: Page, name: str, *, device: str) -> None:
-    """Where SCREENSHOTS names a folder: the page in light and dark as <name>-<device>-<scheme>.png."""
+    """Where SCREENSHOTS names a folder: the page in light and dark as <name>-<device>-<scheme>.png.
+
+    The window is as high as the page, so that what clings to its lower edge covers nothing.
+    """
     if PICTURES:
         Path(PICTURES).mkdir(parents=True, exist_ok=True)
+        window = page.viewport_size
+        page.wait_for_load_state("networkidle")
+        height = page.evaluate("Math.max(window.innerHeight, document.documentElement.scrollHeight)")
+        page.set_viewport_size({**window, "height": height})
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
-            page.wait_for_function(f"matchMedia('(prefers-color-scheme: {scheme})').matches")
+            page.evaluate(NEXT_FRAME)  # scripts are told of it with the frame after this one
             page.wait_for_load_state("networkidle")
-            page.screenshot(path=f"{PICTURES}/{name}-{device}-{scheme}.png", full_page=True)
+            page.screenshot(path=f"{PICTURES}/{name}-{device}-{scheme}.png", animations="disabled")
         page.emulate_media(color_scheme=DEVICES[device]["color_scheme"])
+        page.set_viewport_size(window)
 
 
 def assert_accessible(page: Page) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from identity.permissions import ALL_CODES
 from identity.tokens import mint
-from tests.browser import DEVICES, assert_accessible, picture
+from tests.browser import DEVICES, NEXT_FRAME, assert_accessible, picture
 from tests.make import sign_up_body
 from tests.world import manage, served, wait_until
 
@@ -80,6 +80,10 @@ def button(page, name: str):
     return page.get_by_role("link", name=re.compile(rf"\b{name}$")).first
 
 
+def first_row(page):
+    return page.locator("#result_list tbody th a, #result_list tbody td a").first
+
+
 def press(page, name: str) -> None:
     """Press a button above the page of an object, and the one of the page that asks."""
     button(page, name).click()
@@ -95,6 +99,13 @@ def test_every_page_is_accessible_and_looks_right(office, visit, device):
     office.log_in(page, "boss")
     expect(page.get_by_role("heading", name="Needs a person")).to_be_visible()
     invoice = office.api("GET", "/invoices?status=PENDING")[0]
+    page.goto(f"{office.url}/admin/billing/invoice/{invoice['id']}/mail-again/")
+    page.get_by_role("button", name="Mail again").click()  # an event, a delivery, and a line in the audit log
+    expect(page.get_by_text("A mail is on its way.")).to_be_visible()
+    page.goto(f"{office.url}/admin/tenants/tenant/{office.tenant('INACTIVE')['id']}/change/")
+    page.fill("#id_domains", f"{device}.example, {device}.test")
+    page.get_by_role("button", name="Save", exact=True).click()  # another line, of what it was and is
+    expect(page.get_by_text("was changed successfully")).to_be_visible()
     pages = {
         **PAGES,
         "tenant": f"/admin/tenants/tenant/{office.tenant('ACTIVE')['id']}/change/",
@@ -105,12 +116,33 @@ def test_every_page_is_accessible_and_looks_right(office, visit, device):
         "export": "/admin/tenants/tenant/export/",
         "pay": f"/admin/billing/invoice/{invoice['id']}/record-payment/",
     }
+    for name, list_page in (("event", "events"), ("delivery", "deliveries"), ("audit-entry", "audit")):
+        page.goto(office.url + PAGES[list_page])
+        pages[name] = first_row(page).get_attribute("href")
     for number, (name, path) in enumerate(pages.items(), 21):
         page.goto(office.url + path)
         picture(page, f"{number}-{name}", device=device)
         assert_accessible(page)
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= DEVICES[device]["viewport"]["width"], (name, page.evaluate(TOO_WIDE))
+
+
+def test_an_open_page_follows_the_scheme_of_the_system_until_one_is_chosen(office, visit):
+    page = visit()
+    page.goto(f"{office.url}/admin/login/")
+    paper = page.locator("body")
+    light = paper.evaluate("(body) => getComputedStyle(body).backgroundColor")
+    page.emulate_media(color_scheme="dark")
+    expect(paper).not_to_have_css("background-color", light)
+    page.emulate_media(color_scheme="light")
+    expect(paper).to_have_css("background-color", light)
+    page.get_by_text("computer").first.click()
+    page.get_by_text("Dark", exact=True).click()
+    expect(paper).not_to_have_css("background-color", light)
+    page.emulate_media(color_scheme="dark")
+    page.emulate_media(color_scheme="light")
+    page.evaluate(NEXT_FRAME)
+    expect(paper).not_to_have_css("background-color", light)
 
 
 def test_nothing_is_asked_of_anybody_else(office, visit):
@@ -162,7 +194,7 @@ def test_a_dead_delivery_is_replayed(office, visit):
     page = visit()
     office.log_in(page, "careful")
     page.get_by_role("link", name="Dead deliveries").click()
-    page.locator("#result_list tbody th a, #result_list tbody td a").first.click()
+    first_row(page).click()
     press(page, "Replay")
     expect(page.get_by_text("The delivery will be tried again.")).to_be_visible()
 
@@ -200,6 +232,13 @@ def test_an_app_is_enrolled_and_its_code_asked_for(office, visit):
     page.fill("#id_code", f"{TOTP(key).token():06d}")
     page.get_by_role("button", name="Confirm").click()
     expect(page.get_by_text("asked for at every login")).to_be_visible()
+    picture(page, "50-recovery-codes", device="desktop")
+    assert_accessible(page)
+    page.get_by_role("link", name="I have kept them").click()
+    expect(page.get_by_role("heading", name="Needs a person")).to_be_visible()
+    page.goto(f"{office.url}/admin/two-factor/")
+    picture(page, "51-recovery-codes-left", device="desktop")
+    assert_accessible(page)
     stranger = visit()
     office.log_in(stranger, "two")
     expect(stranger.get_by_text("The code is missing or wrong")).to_be_visible()
