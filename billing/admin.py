@@ -1,3 +1,4 @@
+import datetime
 from decimal import Decimal
 
 from django import forms
@@ -8,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from billing import invoicing, settlement
+from billing.columns import day, money
 from billing.documents import file_of
 from billing.models import (
     BillingCustomer,
@@ -21,6 +23,7 @@ from billing.models import (
     SubscriptionStatus,
 )
 from billing.money import is_payable, rounded, shown
+from billing.periods import midnight
 from billing.sheets import InvoiceSheet, PaymentSheet, PlanSheet, SubscriptionSheet
 from config.admin import AuditedAdmin, BackOfficeAdmin, DaysFilter, LookedAt, PartInline
 from config.exchange import ExchangeAdmin, ExportAdmin
@@ -57,10 +60,7 @@ class PlanAdmin(ExchangeAdmin, AuditedAdmin):
     list_filter = ("tier", "billing_cycle", "is_active")
     search_fields = ("name",)
     ordering = ("price", "id")
-
-    @display(description=_("price"), ordering="price")
-    def price_shown(self, plan):
-        return shown(plan.price, plan.currency_code)
+    price_shown = money("price", _("price"), ordering="price")
 
 
 @admin.register(BillingCustomer)
@@ -78,10 +78,21 @@ class SubscriptionAdmin(ExportAdmin, ReadOnlyAdmin):
     list_filter = ("status", "billing_cycle")
     list_select_related = ("tenant", "plan")
     search_fields = ("=reference", "tenant__name", "tenant__key")
+    fields = (
+        "tenant", "plan", "reference", "price_shown", "billing_cycle", "tax_shown", "status", "start_day", "end_day",
+        "period_start", "period_end", "period_price_shown", "next_invoice_on", "credit_shown", "next_plan",
+        "cancel_at_period_end",
+    )  # fmt: skip
+    readonly_fields = ("price_shown", "tax_shown", "start_day", "end_day", "period_price_shown", "credit_shown")
+    price_shown = money("price", _("price"))
+    period_price_shown = money("period_price", _("price of the period"))
+    credit_shown = money("credit", _("credit for unused time"))
+    start_day = day("start_date", _("start date"))
+    end_day = day("end_date", _("end date"))
 
-    @display(description=_("price"))
-    def price_shown(self, subscription):
-        return shown(subscription.price, subscription.currency_code)
+    @display(description=_("tax rate"))
+    def tax_shown(self, subscription):
+        return f"{plain(subscription.tax_rate)} %"
 
     @display(description=_("status"), ordering="status", label=SUBSCRIPTION_COLOURS)
     def status_badge(self, subscription):
@@ -101,7 +112,10 @@ class OverdueFilter(admin.SimpleListFilter):
 
 class PaymentForm(OperationForm):
     amount = forms.DecimalField(label=_("Amount"), max_digits=14, decimal_places=3)
-    date = forms.DateTimeField(label=_("Date"), required=False, help_text=_("Now, where it is left empty."))
+    date = forms.DateField(
+        label=_("Date"), required=False, help_text=_("Now, where it is left empty."),
+        widget=forms.DateInput(attrs={"type": "date"}),
+    )  # fmt: skip
     method = forms.CharField(label=_("Method"), required=False, max_length=50, validators=[one_line])
     reference = forms.CharField(label=_("Reference"), required=False, max_length=200, validators=[one_line])
 
@@ -111,6 +125,9 @@ class PaymentForm(OperationForm):
 
     def clean_amount(self) -> Decimal:
         return payable(self.cleaned_data["amount"], self.obj)
+
+    def clean_date(self) -> datetime.datetime | None:
+        return midnight(self.cleaned_data["date"]) if self.cleaned_data["date"] else None
 
 
 class CreditForm(OperationForm):
@@ -168,33 +185,42 @@ class DocumentAdmin(ReadOnlyAdmin):
         return "\n".join(filter(None, said)) or "–"
 
 
-def plain(number: str) -> str:
-    """A decimal text without needless zeros."""
+def plain(number: Decimal | str) -> str:
+    """A decimal without needless zeros."""
     return f"{Decimal(number).normalize():f}"
 
 
 class PaymentInline(PartInline):
     model = Payment
-    fields = ("amount", "date", "method", "reference", "gateway")
+    fields = ("paid", "paid_day", "method", "reference", "gateway")
+    paid = money("amount", _("amount"), currency="invoice.currency_code")
+    paid_day = day("date", _("date"))
 
 
 class CreditNoteInline(PartInline):
     model = CreditNote
-    fields = ("number", "amount", "currency_code", "issued_on", "reason")
+    fields = ("number", "total", "issued_day", "reason")
+    total = money("amount", _("total"))
+    issued_day = day("issued_on", _("issued on"))
 
 
 @admin.register(Invoice)
 class InvoiceAdmin(ExportAdmin, OperatingAdmin, DocumentAdmin):
     sheet = InvoiceSheet
-    list_display = ("__str__", "tenant", "total", "open_shown", "issued_on", "due_date", "status_badge")
+    list_display = ("__str__", "tenant", "total", "open_shown", "issued_day", "due_day", "status_badge")
     list_filter = ("status", OverdueFilter, ("issued_on", DaysFilter))
     list_select_related = ("tenant",)
     search_fields = ("=number", "tenant__name", "tenant__key")
     fields = (
-        "number", "tenant", "bill_to", "status_shown", "content", "open_shown", "issued_on", "due_date", "start_date",
-        "end_date", "reminders_sent",
+        "number", "tenant", "bill_to", "status_shown", "content", "open_shown", "issued_day", "due_day", "start_day",
+        "end_day", "reminders_sent",
     )  # fmt: skip
-    readonly_fields = ("status_shown", "open_shown")
+    readonly_fields = ("status_shown", "open_shown", "issued_day", "due_day", "start_day", "end_day")
+    total = money("amount", _("total"), ordering="amount")
+    issued_day = day("issued_on", _("issued on"))
+    due_day = day("due_date", _("due date"))
+    start_day = day("start_date", _("start date"))
+    end_day = day("end_date", _("end date"))
     inlines = (PaymentInline, CreditNoteInline)
     actions_detail = ("issue", "record_payment", "credit", "download")
 
@@ -233,10 +259,6 @@ class InvoiceAdmin(ExportAdmin, OperatingAdmin, DocumentAdmin):
         }  # fmt: skip
         return HttpResponse(file_of(invoice), content_type="application/pdf", headers=headers)
 
-    @display(description=_("total"), ordering="amount")
-    def total(self, invoice):
-        return shown(invoice.amount, invoice.currency_code)
-
     @display(description=_("open"))
     def open_shown(self, invoice):
         return shown(invoice.open_amount, invoice.currency_code) if invoice.status == InvoiceStatus.PENDING else "–"
@@ -254,19 +276,26 @@ class InvoiceAdmin(ExportAdmin, OperatingAdmin, DocumentAdmin):
 
 @admin.register(CreditNote)
 class CreditNoteAdmin(DocumentAdmin):
-    list_display = ("number", "invoice", "amount", "currency_code", "issued_on")
+    list_display = ("number", "invoice", "total", "issued_day")
     list_select_related = ("invoice",)
     search_fields = ("=number", "=invoice__number")
-    fields = ("number", "invoice", "bill_to", "content", "reason", "issued_on")
+    fields = ("number", "invoice", "bill_to", "content", "reason", "issued_day")
+    readonly_fields = ("issued_day",)
+    total = money("amount", _("total"), ordering="amount")
+    issued_day = day("issued_on", _("issued on"))
 
 
 @admin.register(Payment)
 class PaymentAdmin(ExportAdmin, ReadOnlyAdmin):
     sheet = PaymentSheet
-    list_display = ("invoice", "amount", "date", "method", "reference", "gateway")
+    list_display = ("invoice", "paid", "paid_day", "method", "reference", "gateway")
     list_filter = (("date", DaysFilter),)
     list_select_related = ("invoice",)
     search_fields = ("=reference", "=invoice__number")
+    fields = ("invoice", "paid", "date", "method", "reference", "gateway")
+    readonly_fields = ("paid",)
+    paid = money("amount", _("amount"), currency="invoice.currency_code", ordering="amount")
+    paid_day = day("date", _("date"))
 
 
 @admin.register(NumberSeries)

@@ -1,9 +1,13 @@
 from auditlog.mixins import LogEntryAdminMixin
 from auditlog.models import LogEntry
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
 from django.http import Http404
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
@@ -49,21 +53,41 @@ class RoleAdmin(GroupAdmin, BackOfficeAdmin):
 class AuditLogAdmin(LogEntryAdminMixin, RecordAdmin):
     """Who did what, with the difference it made."""
 
-    list_display = ("timestamp", "actor", "what", "content_type", "object_repr", "fields_changed")
+    list_display = ("timestamp", "actor", "what", "about", "fields_changed")
     list_select_related = ("actor", "content_type")
     list_filter = (("timestamp", DaysFilter),)
     search_fields = ("=object_pk", "=actor__username")
     ordering = ("-timestamp", "-id")
-    fields = ("timestamp", "actor", "remote_addr", "what", "resource_url", "msg")
+    fields = ("timestamp", "actor", "remote_addr", "what", "about", "msg")
     readonly_fields = fields
+
+    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), "show_history": False})
 
     def history_view(self, request, object_id, extra_context=None):
         raise Http404
 
     @display(description=_("operation"))
     def what(self, entry):
-        return (entry.additional_data or {}).get("operation", entry.get_action_display())
+        """As its button says; what has none, as it was written down."""
+        name = (entry.additional_data or {}).get("operation", entry.get_action_display())
+        method = getattr(self._page_of(entry), name, None)
+        return capfirst(getattr(method, "short_description", name.replace("_", " ")))
+
+    @display(description=_("about"))
+    def about(self, entry):
+        text = f"{capfirst(entry.content_type.name)} {entry.object_repr}"
+        page = self._page_of(entry)
+        if page is None or not entry.object_pk:
+            return text
+        name = f"admin:{page.opts.app_label}_{page.opts.model_name}_change"
+        address = reverse(name, args=[quote(entry.object_pk)])
+        return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', address, text)
+
+    def _page_of(self, entry) -> admin.ModelAdmin | None:
+        model = entry.content_type.model_class()
+        return self.admin_site.get_model_admin(model) if self.admin_site.is_registered(model) else None
 
     @display(description=_("changed"))
     def fields_changed(self, entry):
-        return ", ".join(entry.changes_dict)
+        return ", ".join(entry.changes_dict) or None

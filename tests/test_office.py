@@ -4,11 +4,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from auditlog.models import LogEntry
 from django.contrib import admin
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from billing.models import Invoice, InvoiceStatus
 from billing.totals import Line
 from tenants.models import Contact, Tenant
 from tests.make import (
@@ -66,7 +68,7 @@ class TestLists:
         run = make_run()
         make_contact(run.tenant, email="first@acme.example", is_primary=True)
         page = office.get(changelist(Tenant)).content.decode()
-        for word in ("PROVISIONING", "PREMIUM", "first@acme.example", "TENANT_PROVISIONING"):
+        for word in ("PROVISIONING", "PREMIUM", "first@acme.example", "TENANT_<wbr>PROVISIONING"):
             assert word in page
 
     def test_can_be_searched_and_filtered(self, office):
@@ -146,6 +148,28 @@ class TestPages:
         assert "&#x27;overdue&#x27;" not in page  # the badge is a pair, which lists alone know how to show
         for word in ("Support", "10.50 EUR", "Tax, 20 % of 21.00 EUR", "4.20 EUR", "10 %", "115.20 EUR", "Acme Ltd"):
             assert word in page, word
+
+    def test_of_billing_say_days_and_money_as_the_pdf_does(self, office, settings):
+        settings.BILLING_TIME_ZONE = "Asia/Tokyo"
+        invoice = make_invoice(due_date=datetime(2026, 2, 28, 20, tzinfo=UTC))
+        subscription = make_subscription(period_price=Decimal(7), tax_rate=Decimal(19))
+        for page, words in (
+            (changelist(Invoice), ["March 1, 2026"]),
+            (change(invoice), ["March 1, 2026"]),
+            (change(subscription), ["7.00 EUR", "19 %"]),
+        ):
+            said = office.get(page).content.decode()
+            assert not [word for word in words if word not in said]
+
+    def test_of_the_audit_log_say_what_the_button_says_and_lead_to_what_it_is_about(self, office):
+        invoice = make_invoice(status=InvoiceStatus.PENDING)
+        office.post(reverse("admin:billing_invoice_mail_again", args=[invoice.pk]))
+        entry = LogEntry.objects.get()
+        for page in (changelist(LogEntry), change(entry)):
+            said = office.get(page).content.decode()
+            assert "Mail again" in said
+            assert change(invoice) in said
+        assert "/history/" not in said
 
     def test_are_titled_by_words_and_say_who_made_what(self, office):
         subscription = make_subscription(make_tenant(name="Acme Inc"))

@@ -139,7 +139,7 @@ class TestExports:
         export(office, Tenant, query="?q=acme")
         entry = LogEntry.objects.get()
         assert (entry.action, entry.object_repr) == (LogEntry.Action.ACCESS, "q=acme")
-        assert b"export" in office.get(address(LogEntry, "changelist")).content
+        assert b"Export" in office.get(address(LogEntry, "changelist")).content
         assert office.get(reverse("admin:auditlog_logentry_change", args=[entry.pk])).status_code == 200
 
     def test_of_a_filter_that_makes_no_sense_lead_back_to_the_list(self, office):

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.xdist_group("browser")
 TOO_WIDE = """() => [...document.querySelectorAll("body *")]
     .filter((each) => each.getBoundingClientRect().right > window.screen.width)
     .map((each) => `${each.tagName}.${each.className}`)"""
+TABLES_FIT = """() => [...document.querySelectorAll("#result_list, .office-lines")]
+    .every((each) => each.getBoundingClientRect().right <= document.documentElement.clientWidth)"""
 PASSWORD = "a-long-one-for-tests"
 PAGES = {
     "dashboard": "/admin/?days=365",
@@ -125,6 +127,7 @@ def test_every_page_is_accessible_and_looks_right(office, visit, device):
         assert_accessible(page)
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= DEVICES[device]["viewport"]["width"], (name, page.evaluate(TOO_WIDE))
+        assert page.evaluate(TABLES_FIT), name
 
 
 def test_an_open_page_follows_the_scheme_of_the_system_until_one_is_chosen(office, visit):

@@ -72,9 +72,16 @@ class ProvisioningRunAdmin(RecordAdmin):
         return pretty(run.subscription)
 
 
+@display(description=_("next attempt on"), ordering="next_attempt_on")
+def next_attempt(self, delivery):
+    """None comes after the last."""
+    return delivery.next_attempt_on if delivery.state == Delivery.State.PENDING else None
+
+
 class DeliveryInline(PartInline):
     model = Delivery
-    fields = ("destination", "state", "attempts", "next_attempt_on", "last_error")
+    fields = ("destination", "state", "attempts", "next_attempt", "last_error")
+    next_attempt = next_attempt
     ordering = ("id",)
 
 
@@ -83,7 +90,7 @@ class EventAdmin(RecordAdmin):
     list_display = ("type", "subject", "occurred_on", "event_id")
     list_filter = (EventTypeFilter,)
     search_fields = ("=subject", "=event_id")
-    exclude = ("payload",)
+    fields = ("type", "subject", "run", "occurred_on", "event_id", "pretty_payload")
     readonly_fields = ("pretty_payload",)
     ordering = ("-id",)
     inlines = (DeliveryInline,)
@@ -102,11 +109,13 @@ class FailedAttemptInline(PartInline):
 
 @admin.register(Delivery)
 class DeliveryAdmin(OperatingAdmin, RecordAdmin):
-    list_display = ("event_type", "destination", "state_badge", "attempts", "next_attempt_on", "last_error")
+    list_display = ("event_type", "destination", "state_badge", "attempts", "next_attempt", "last_error")
     list_filter = ("state", DestinationFilter)
     list_select_related = ("event",)
     search_fields = ("=subject", "=event__event_id")
-    exclude = ("lease",)
+    fields = ("event", "subject", "destination", "state", "attempts", "next_attempt", "last_error", "finished_on")
+    readonly_fields = ("next_attempt",)
+    next_attempt = next_attempt
     ordering = ("-id",)
     actions = ("replay_selected", "cancel_selected")
     actions_detail = ("replay", "cancel")

@@ -8,9 +8,14 @@ from django.db.models import Exists, OuterRef, Subquery
 from django.http import HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from billing.columns import day, money
 from billing.models import Invoice, Plan, Subscription
 from billing.models.subscriptions import LIVE
 from config import audit
@@ -114,13 +119,16 @@ class WithTimeline(BackOfficeAdmin):
 
 class SubscriptionInline(PartInline):
     model = Subscription
-    fields = ("plan", "price", "currency_code", "status", "period_start", "period_end")
+    fields = ("plan", "price_shown", "status", "period_start", "period_end")
+    price_shown = money("price", _("price"))
 
 
 class InvoiceInline(PartInline):
     model = Invoice
-    fields = ("number", "amount", "currency_code", "due_date", "status")
+    fields = ("number", "total", "due_day", "status")
     ordering = ("-issued_on",)
+    total = money("amount", _("total"))
+    due_day = day("due_date", _("due date"))
 
 
 class ProvisionedTenantSheet(TenantSheet):
@@ -130,7 +138,7 @@ class ProvisionedTenantSheet(TenantSheet):
 @admin.register(Tenant)
 class ProvisionedTenantAdmin(WithTimeline, TenantAdmin):
     sheet = ProvisionedTenantSheet
-    list_display = ("name", "key", "status_badge", "tier", "primary_mail", "last_event", "created_on")
+    list_display = ("name", "key", "status_badge", "tier", "primary_mail", "last_event", "created_day")
     inlines = (*TenantAdmin.inlines, SubscriptionInline, InvoiceInline)
     actions_detail = (
         "provision", "retry", *TenantAdmin.actions_detail, "set_up_identity", "call_off", "restore",
@@ -163,7 +171,13 @@ class ProvisionedTenantAdmin(WithTimeline, TenantAdmin):
 
     @display(description=_("last event"))
     def last_event(self, tenant):
-        return tenant.newest_event
+        """Its type, which may be broken after each word: the longest would push a column out of the window."""
+        words = (tenant.newest_event or "").split("_")
+        return format_html_join(mark_safe("_<wbr>"), "{}", ((word,) for word in words)) or None
+
+    @display(description=_("created on"), ordering="created_on")
+    def created_day(self, tenant):
+        return date_format(localtime(tenant.created_on))
 
     @operation(
         _("Provision"), codes=(codes.PROVISION_TENANT,), icon="rocket_launch", form=PlanForm,
@@ -247,7 +261,7 @@ class ProvisionedTenantAdmin(WithTimeline, TenantAdmin):
 
 @admin.register(Lead)
 class OnboardingLeadAdmin(WithTimeline, LeadAdmin):
-    list_display = (*LeadAdmin.list_display[:-1], "stage", "created_on")
+    list_display = ("email", "first_name", "last_name", "company_name", "stage", "created_on")
     list_filter = (StageFilter, *LeadAdmin.list_filter)
     actions_detail = (*LeadAdmin.actions_detail, "onboard")
 
