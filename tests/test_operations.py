@@ -1,6 +1,6 @@
 """What staff do in the back-office: each operation does what the API's call does, asks first, and is written down."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -204,12 +204,14 @@ class TestALead:
 
 
 class TestAnInvoice:
-    def test_is_issued_paid_and_mailed_again(self, office, relayed, mailoutbox):
+    def test_is_issued_paid_and_mailed_again(self, office, relayed, mailoutbox, settings):
+        settings.BILLING_TIME_ZONE = "Asia/Tokyo"
         invoice = make_invoice(status=InvoiceStatus.DRAFT)
         make_contact(invoice.tenant)
         do(office, invoice, "issue")
         assert invoice.status == InvoiceStatus.PENDING
-        do(office, invoice, "record_payment", amount="20.50", reference="first")
+        do(office, invoice, "record_payment", amount="20.50", reference="first", date="2026-02-03")
+        assert invoice.payments.get().date == datetime(2026, 2, 2, 15, tzinfo=UTC)  # the day begins there
         assert (invoice.status, invoice.open_amount) == (InvoiceStatus.PENDING, Decimal(100))
         do(office, invoice, "record_payment", amount="100")
         assert invoice.status == InvoiceStatus.PAID
