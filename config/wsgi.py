@@ -3,7 +3,6 @@
 import gc
 import os
 import tempfile
-import threading
 
 from django.core.wsgi import get_wsgi_application
 
@@ -11,6 +10,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_wsgi_application()
 
 from django.conf import settings  # noqa: E402  (only now there are any)
+
+from config.turns import Turns  # noqa: E402
 
 # What is imported by now stays: the collector need not look at it again, nor as often as it does by default for what
 # requests make and drop. It takes a tenth of a request's time otherwise.
@@ -22,12 +23,12 @@ LARGEST_UPLOAD = 8 * 1024 * 1024
 """Bytes of a body that are read ahead. What is larger no page and no endpoint takes; it is left to be refused."""
 SPOOLED = 64 * 1024
 """How many of them are kept in memory; more go to a file."""
-_turn = threading.BoundedSemaphore(settings.WEB_THREADS)
+_turn = Turns(settings.WEB_THREADS)
 _variables = [name for name in os.environ if name.startswith("HTTP_")]
 
 
 def application(environ, start_response):
-    """Answer a request once its body is there; WEB_THREADS of a process at once.
+    """Answer a request once its body is there; WEB_THREADS of a process at once, in the order in which they came.
 
     A client that sends its body slowly so holds a thread, of which there are many, and no turn. An answer that is whole
     is given as one list, which granian sends at once; anything else it iterates over.

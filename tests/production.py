@@ -70,7 +70,7 @@ def production(folder: str, port: int, http: int, smtp: int) -> dict[str, str]:
         "EVENT_CONNECTOR": "http", "EVENT_HTTP_URL": f"http://127.0.0.1:{http}/", "EVENT_DELIVERY": "relay",
         "EVENT_HTTP_SECRET": "whsec_YmVuY2htYXJrLXNpZ25pbmctc2VjcmV0LWJlbmNobWFyaw==",
         "EMAIL_URL": f"smtp://127.0.0.1:{smtp}", "LEAD_KEY_IN_RESPONSE": "true",
-        "LEAD_TOKEN_EXPIRY": "86400", "VALIDATION_TOKEN_EXPIRY": "86400000",
+        "LEAD_TOKEN_EXPIRY": "86400", "WEBHOOK_TIMESTAMP_TOLERANCE": "600", "VALIDATION_TOKEN_EXPIRY": "86400000",
     } | dict.fromkeys(
         ("PUBLIC_API_MAX_ATTEMPTS", "WEBHOOK_API_MAX_ATTEMPTS", "SIGN_UPS_PER_EMAIL", "SIGN_UPS_PER_DOMAIN"),
         "100000000",

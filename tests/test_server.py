@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from config import wsgi
+from config.turns import Turns
 from tests.world import served
 
 LEAD = {"firstName": "Ada", "lastName": "Lovelace", "companyName": "Acme", "email": "ada@acme.example"}
@@ -64,3 +65,25 @@ def test_a_variable_of_the_environment_is_no_header(monkeypatch):
     wsgi.application(dict(os.environ), None)
     wsgi.application({**os.environ, "HTTP_PROXY": "sent"}, None)
     assert [environ.get("HTTP_PROXY") for environ in seen] == [None, "sent"]
+
+
+def test_turns_are_given_in_the_order_in_which_they_are_asked_for():
+    turns, order = Turns(2), []
+
+    def ask(name):
+        with turns:
+            order.append(name)
+
+    asking = [threading.Thread(target=ask, args=[number]) for number in range(5)]
+    with turns:
+        with turns:
+            for each in asking:
+                each.start()
+                time.sleep(0.05)  # until it waits
+            assert order == []
+        ask("late")
+    for each in asking:
+        each.join()
+    assert order == [0, 1, 2, 3, 4, "late"]
+    with turns, turns:  # both are free again
+        pass
