@@ -155,12 +155,8 @@ class Delivery(models.Model):
         verbose_name_plural = "deliveries"
         constraints = [models.UniqueConstraint(fields=["event", "destination"], name="one_delivery_per_destination")]
         indexes = [
-            models.Index(fields=["next_attempt_on"], name="deliveries_due", condition=models.Q(state=0)),
-            models.Index(
-                fields=["subject", "destination", "id"], name="deliveries_in_order", condition=models.Q(state=0)
-            ),
-            models.Index(fields=["created_on"], name="deliveries_undelivered", condition=models.Q(state=0)),
-            models.Index(fields=["state", "-id"], name="deliveries_by_state"),
+            models.Index(fields=["next_attempt_on", "id"], name="deliveries_due", condition=models.Q(state=0)),
+            models.Index(fields=["state", "-id"], name="deliveries_by_state", condition=models.Q(state__gt=0)),
             models.Index(fields=["subject", "-id"], name="deliveries_of_subject"),
         ]
 

@@ -18,6 +18,9 @@ from provisioning.requests import fail_overdue_runs
 
 logger = logging.getLogger("tenantry.delivery")
 POLL_SECONDS = 0.5
+"""How long at most what becomes due waits for a claim."""
+SOON_SECONDS = 0.02
+"""How long it does while more is coming: from there the pause doubles with each claim that finds nothing."""
 MAINTENANCE_SECONDS = 60
 
 
@@ -29,7 +32,7 @@ def run(stop: threading.Event, *, once: bool = False) -> int:
     """
     attempts = 0
     running: set[Future[Outcome]] = set()
-    maintained = 0.0
+    maintained, pause = 0.0, SOON_SECONDS
     with ThreadPoolExecutor(settings.RELAY_CONCURRENCY, thread_name_prefix="relay") as pool:
         while not stop.is_set():
             try:
@@ -47,12 +50,13 @@ def run(stop: threading.Event, *, once: bool = False) -> int:
                 continue
             running |= {pool.submit(_attempt, delivery) for delivery in claimed}
             attempts += len(claimed)
+            pause = SOON_SECONDS if claimed else min(2 * pause, POLL_SECONDS)
             if running:
-                wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+                wait(running, timeout=pause, return_when=FIRST_COMPLETED)
             elif once:
                 break
             else:
-                stop.wait(POLL_SECONDS)
+                stop.wait(pause)
         wait(running)
         _record_ended(running)
     return attempts

@@ -3,9 +3,11 @@
 import signal
 import threading
 from collections import defaultdict
+from uuid import uuid4
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
 
 from provisioning import relay
 from provisioning.delivery import claim, deliver
@@ -57,6 +59,28 @@ def test_four_relays_lose_nothing_repeat_nothing_and_keep_the_order(bus):
     for message in bus.published:
         arrived[message["tenant"]["id"]].append(message["id"])
     assert arrived == written
+
+
+@pytest.mark.django_db
+def test_a_claim_reads_as_little_behind_an_outage_that_the_statistics_do_not_know_of(bus):
+    def add(state):
+        events = Event.objects.bulk_create(
+            Event(type="TENANT_CREATED", subject=uuid4(), payload={}) for _ in range(3000)
+        )
+        Delivery.objects.bulk_create(
+            Delivery(event=event, subject=event.subject, destination="bus:memory", state=state) for event in events
+        )
+
+    add(Delivery.State.DELIVERED)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE deliveries")
+        add(Delivery.State.PENDING)
+        with CaptureQueriesContext(connection) as captured:
+            assert len(claim(32)) == 32
+        cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + captured[0]["sql"])
+        ((plan,),) = cursor.fetchone()
+    assert plan["Plan"]["Actual Rows"] == 32
+    assert plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"] < 2_000, plan
 
 
 @pytest.fixture

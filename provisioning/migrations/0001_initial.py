@@ -145,19 +145,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(condition=models.Q(('state', 0)), fields=['next_attempt_on'], name='deliveries_due'),
+            index=models.Index(condition=models.Q(('state', 0)), fields=['next_attempt_on', 'id'], name='deliveries_due'),
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(condition=models.Q(('state', 0)), fields=['subject', 'destination', 'id'], name='deliveries_in_order'),
-        ),
-        migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('state', 0)), fields=['created_on'], name='deliveries_undelivered'),
-        ),
-        migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(fields=['state', '-id'], name='deliveries_by_state'),
+            index=models.Index(condition=models.Q(('state__gt', 0)), fields=['state', '-id'], name='deliveries_by_state'),
         ),
         migrations.AddIndex(
             model_name='delivery',
