@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 class AuditedQuerySet(models.QuerySet):
@@ -44,14 +45,14 @@ class AuditedModel(models.Model):
     Actors are ids without a foreign key: a token minted elsewhere names users that this database does not have.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    created_on = models.DateTimeField(default=timezone.now, editable=False)
-    modified_on = models.DateTimeField(auto_now=True)
-    created_by = models.UUIDField(null=True, blank=True, editable=False)
-    modified_by = models.UUIDField(null=True, blank=True, editable=False)
-    deleted = models.BooleanField(default=False, editable=False)
-    deleted_on = models.DateTimeField(null=True, blank=True, editable=False)
-    deleted_by = models.UUIDField(null=True, blank=True, editable=False)
+    id = models.UUIDField(_("ID"), primary_key=True, default=uuid.uuid4, editable=False)
+    created_on = models.DateTimeField(_("created on"), default=timezone.now, editable=False)
+    modified_on = models.DateTimeField(_("modified on"), auto_now=True)
+    created_by = models.UUIDField(_("created by"), null=True, blank=True, editable=False)
+    modified_by = models.UUIDField(_("modified by"), null=True, blank=True, editable=False)
+    deleted = models.BooleanField(_("deleted"), default=False, editable=False)
+    deleted_on = models.DateTimeField(_("deleted on"), null=True, blank=True, editable=False)
+    deleted_by = models.UUIDField(_("deleted by"), null=True, blank=True, editable=False)
 
     objects = AuditedManager.from_queryset(AuditedQuerySet)()
     everything = models.Manager.from_queryset(AuditedQuerySet)()

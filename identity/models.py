@@ -7,6 +7,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
 from django_otp.models import Device, ThrottlingMixin
 
 from config.encryption import EncryptedTextField
@@ -15,7 +16,7 @@ from config.encryption import EncryptedTextField
 class User(AbstractUser):
     """A member of staff. Groups give permissions, and through them the codes of CONTRACT section 2."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    id = models.UUIDField(_("ID"), primary_key=True, default=uuid.uuid4, editable=False)
 
     class Meta(AbstractUser.Meta):
         db_table = "users"
@@ -26,6 +27,7 @@ class RecoveryDevice(ThrottlingMixin, Device):
 
     class Meta:
         db_table = "recovery_devices"
+        verbose_name, verbose_name_plural = _("recovery device"), _("recovery devices")
         constraints = [models.UniqueConstraint(fields=["user"], name="one_recovery_device_per_user")]
 
     def verify_token(self, token: str) -> bool:
@@ -46,11 +48,12 @@ class RecoveryDevice(ThrottlingMixin, Device):
 class RecoveryCode(models.Model):
     """One that was not used yet: only its hash is kept."""
 
-    device = models.ForeignKey(RecoveryDevice, models.CASCADE, related_name="codes")
-    hash = models.CharField(max_length=64)
+    device = models.ForeignKey(RecoveryDevice, models.CASCADE, verbose_name=_("device"), related_name="codes")
+    hash = models.CharField(_("hash"), max_length=64)
 
     class Meta:
         db_table = "recovery_codes"
+        verbose_name, verbose_name_plural = _("recovery code"), _("recovery codes")
         constraints = [models.UniqueConstraint(fields=["device", "hash"], name="recovery_code_unique")]
 
     def __str__(self):
@@ -70,14 +73,15 @@ KEPT = timedelta(hours=24)
 class IdempotentRequest(models.Model):
     """The answer to a request that came with an Idempotency-Key; `scope` is a hash of the caller and the key."""
 
-    scope = models.CharField(max_length=64)
-    fingerprint = models.CharField(max_length=64)
-    status = models.PositiveSmallIntegerField(null=True)
-    answer = EncryptedTextField(null=True)
-    created_on = models.DateTimeField(default=timezone.now, db_index=True)
+    scope = models.CharField(_("scope"), max_length=64)
+    fingerprint = models.CharField(_("fingerprint"), max_length=64)
+    status = models.PositiveSmallIntegerField(_("status"), null=True)
+    answer = EncryptedTextField(_("answer"), null=True)
+    created_on = models.DateTimeField(_("created on"), default=timezone.now, db_index=True)
 
     class Meta:
         db_table = "idempotent_requests"
+        verbose_name, verbose_name_plural = _("repeatable request"), _("repeatable requests")
         constraints = [models.UniqueConstraint(fields=["scope"], name="idempotency_key_unique")]
 
     def __str__(self):

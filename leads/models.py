@@ -6,6 +6,8 @@ import uuid
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from config.fields import one_line
 from config.models import AuditedModel
@@ -14,15 +16,17 @@ from config.models import AuditedModel
 class Address(AuditedModel):
     """A postal address; only the country is certain."""
 
-    address = models.CharField(max_length=500, null=True, blank=True)
-    city = models.CharField(max_length=100, null=True, blank=True, validators=[one_line])
-    state = models.CharField(max_length=100, null=True, blank=True, validators=[one_line])
-    zip = models.CharField(max_length=25, null=True, blank=True, validators=[one_line])
-    country = models.CharField(max_length=25, validators=[one_line])
+    address = models.CharField(_("street"), max_length=500, null=True, blank=True)
+    city = models.CharField(_("city"), max_length=100, null=True, blank=True, validators=[one_line])
+    state = models.CharField(
+        pgettext_lazy("part of an address", "state"), max_length=100, null=True, blank=True, validators=[one_line]
+    )
+    zip = models.CharField(_("postal code"), max_length=25, null=True, blank=True, validators=[one_line])
+    country = models.CharField(_("country"), max_length=25, validators=[one_line])
 
     class Meta(AuditedModel.Meta):
         db_table = "addresses"
-        verbose_name_plural = "addresses"
+        verbose_name, verbose_name_plural = _("address"), _("addresses")
 
     def __str__(self):
         return ", ".join(filter(None, (self.address, self.zip, self.city, self.state, self.country)))
@@ -33,17 +37,20 @@ class Lead(AuditedModel):
 
     owned_through = "id"
 
-    first_name = models.CharField(max_length=100, validators=[one_line])
-    last_name = models.CharField(max_length=100, validators=[one_line])
-    company_name = models.CharField(max_length=100, validators=[one_line])
-    email = models.EmailField(max_length=100)
-    is_validated = models.BooleanField(default=False)
-    address = models.ForeignKey(Address, models.PROTECT, null=True, blank=True, related_name="leads")
+    first_name = models.CharField(_("first name"), max_length=100, validators=[one_line])
+    last_name = models.CharField(_("last name"), max_length=100, validators=[one_line])
+    company_name = models.CharField(_("company"), max_length=100, validators=[one_line])
+    email = models.EmailField(_("email address"), max_length=100)
+    is_validated = models.BooleanField(_("verified"), default=False)
+    address = models.ForeignKey(
+        Address, models.PROTECT, verbose_name=_("address"), null=True, blank=True, related_name="leads"
+    )
     # What mails are written in: one of LANGUAGES, or empty for the service's own. Not on the wire.
-    language = models.CharField(max_length=10, blank=True, default="", db_default="")
+    language = models.CharField(_("language"), max_length=10, blank=True, default="", db_default="")
 
     class Meta(AuditedModel.Meta):
         db_table = "leads"
+        verbose_name, verbose_name_plural = _("lead"), _("leads")
         constraints = [
             models.UniqueConstraint(
                 Lower("email"),
@@ -69,15 +76,16 @@ class Lead(AuditedModel):
 class LeadKey(models.Model):
     """A key that was mailed: only its hash is kept, it works once, and not for long."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    lead = models.ForeignKey(Lead, models.CASCADE, related_name="keys")
-    key_hash = models.CharField(max_length=64, editable=False)
-    created_on = models.DateTimeField(default=timezone.now, editable=False)
-    expires_at = models.DateTimeField(db_index=True)
-    used_at = models.DateTimeField(null=True, blank=True)
+    id = models.UUIDField(_("ID"), primary_key=True, default=uuid.uuid4, editable=False)
+    lead = models.ForeignKey(Lead, models.CASCADE, verbose_name=_("lead"), related_name="keys")
+    key_hash = models.CharField(_("hash"), max_length=64, editable=False)
+    created_on = models.DateTimeField(_("created on"), default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(_("valid until"), db_index=True)
+    used_at = models.DateTimeField(_("used on"), null=True, blank=True)
 
     class Meta:
         db_table = "lead_keys"
+        verbose_name, verbose_name_plural = _("lead key"), _("lead keys")
         constraints = [models.UniqueConstraint(fields=["key_hash"], name="lead_key_hash_unique")]
 
     def __str__(self):

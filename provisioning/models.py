@@ -5,6 +5,7 @@ import uuid
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from rest_framework.utils.encoders import JSONEncoder
 
 from config.encryption import EncryptedTextField
@@ -40,29 +41,30 @@ class ProvisioningRun(models.Model):
         SILO = "silo"
         POOLED = "pooled"
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="runs")
-    kind = models.PositiveSmallIntegerField(choices=Kind)
-    state = models.PositiveSmallIntegerField(choices=State, default=State.OPEN)
-    reason = models.CharField(max_length=500, blank=True, default="")
-    tier = models.CharField(max_length=20)
-    isolation = models.CharField(max_length=10, choices=Isolation)
-    subscription = models.JSONField(encoder=JSONEncoder)
-    former_status = models.PositiveSmallIntegerField(choices=TenantStatus)
-    secret = EncryptedTextField(editable=False)
-    former_secret = EncryptedTextField(null=True, editable=False)
-    former_secret_expires_at = models.DateTimeField(null=True, editable=False)
-    context = models.UUIDField(default=uuid.uuid4, editable=False)
-    begins_at = models.DateTimeField(default=timezone.now)  # after the grace period of a deprovisioning
-    expires_at = models.DateTimeField()
-    created_on = models.DateTimeField(default=timezone.now, editable=False)
-    created_by = models.UUIDField(null=True, blank=True, editable=False)
-    finished_on = models.DateTimeField(null=True, blank=True)
+    id = models.UUIDField(_("ID"), primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(Tenant, models.PROTECT, verbose_name=_("tenant"), related_name="runs")
+    kind = models.PositiveSmallIntegerField(_("kind"), choices=Kind)
+    state = models.PositiveSmallIntegerField(_("state"), choices=State, default=State.OPEN)
+    reason = models.CharField(_("reason"), max_length=500, blank=True, default="")
+    tier = models.CharField(_("tier"), max_length=20)
+    isolation = models.CharField(_("isolation"), max_length=10, choices=Isolation)
+    subscription = models.JSONField(_("subscription"), encoder=JSONEncoder)
+    former_status = models.PositiveSmallIntegerField(_("former status"), choices=TenantStatus)
+    secret = EncryptedTextField(_("secret"), editable=False)
+    former_secret = EncryptedTextField(_("former secret"), null=True, editable=False)
+    former_secret_expires_at = models.DateTimeField(_("former secret valid until"), null=True, editable=False)
+    context = models.UUIDField(_("context"), default=uuid.uuid4, editable=False)
+    begins_at = models.DateTimeField(_("begins on"), default=timezone.now)  # after the grace period of a deprovisioning
+    expires_at = models.DateTimeField(_("valid until"))
+    created_on = models.DateTimeField(_("created on"), default=timezone.now, editable=False)
+    created_by = models.UUIDField(_("created by"), null=True, blank=True, editable=False)
+    finished_on = models.DateTimeField(_("finished on"), null=True, blank=True)
 
     objects = RunQuerySet.as_manager()
 
     class Meta:
         db_table = "provisioning_runs"
+        verbose_name, verbose_name_plural = _("provisioning run"), _("provisioning runs")
         constraints = [
             models.UniqueConstraint(
                 fields=["tenant"],
@@ -107,17 +109,25 @@ class Event(models.Model):
     `event_id` is unique for ever; `subject` is the tenant or lead that it is about, whose events keep their order.
     """
 
-    id = models.BigAutoField(primary_key=True)
-    event_id = models.UUIDField(default=uuid.uuid4, editable=False)
-    type = models.CharField(max_length=50)
-    subject = models.UUIDField()
-    occurred_on = models.DateTimeField(default=timezone.now, editable=False)
-    actor = models.UUIDField(null=True, blank=True, editable=False)
-    payload = models.JSONField(default=dict, encoder=JSONEncoder)
-    run = models.ForeignKey(ProvisioningRun, models.PROTECT, null=True, blank=True, related_name="events")
+    id = models.BigAutoField(_("ID"), primary_key=True)
+    event_id = models.UUIDField(_("event ID"), default=uuid.uuid4, editable=False)
+    type = models.CharField(_("type"), max_length=50)
+    subject = models.UUIDField(_("subject"))
+    occurred_on = models.DateTimeField(_("occurred on"), default=timezone.now, editable=False)
+    actor = models.UUIDField(_("actor"), null=True, blank=True, editable=False)
+    payload = models.JSONField(_("payload"), default=dict, encoder=JSONEncoder)
+    run = models.ForeignKey(
+        ProvisioningRun,
+        models.PROTECT,
+        verbose_name=_("provisioning run"),
+        null=True,
+        blank=True,
+        related_name="events",
+    )
 
     class Meta:
         db_table = "events"
+        verbose_name, verbose_name_plural = _("event"), _("events")
         constraints = [models.UniqueConstraint(fields=["event_id"], name="event_id_unique")]
         indexes = [models.Index(fields=["subject", "id"], name="events_of_subject")]
 
@@ -138,21 +148,21 @@ class Delivery(models.Model):
         DEAD = 2, "dead"
         CANCELLED = 3, "cancelled"
 
-    id = models.BigAutoField(primary_key=True)
-    event = models.ForeignKey(Event, models.CASCADE, related_name="deliveries")
-    subject = models.UUIDField()
-    destination = models.CharField(max_length=200)
-    state = models.PositiveSmallIntegerField(choices=State, default=State.PENDING)
-    attempts = models.PositiveIntegerField(default=0)
-    next_attempt_on = models.DateTimeField(default=timezone.now)
-    lease = models.UUIDField(null=True, blank=True, editable=False)
-    last_error = models.CharField(max_length=500, blank=True, default="")
-    created_on = models.DateTimeField(default=timezone.now, editable=False)
-    finished_on = models.DateTimeField(null=True, blank=True)
+    id = models.BigAutoField(_("ID"), primary_key=True)
+    event = models.ForeignKey(Event, models.CASCADE, verbose_name=_("event"), related_name="deliveries")
+    subject = models.UUIDField(_("subject"))
+    destination = models.CharField(_("destination"), max_length=200)
+    state = models.PositiveSmallIntegerField(_("state"), choices=State, default=State.PENDING)
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    next_attempt_on = models.DateTimeField(_("next attempt on"), default=timezone.now)
+    lease = models.UUIDField(_("lease"), null=True, blank=True, editable=False)
+    last_error = models.CharField(_("last error"), max_length=500, blank=True, default="")
+    created_on = models.DateTimeField(_("created on"), default=timezone.now, editable=False)
+    finished_on = models.DateTimeField(_("finished on"), null=True, blank=True)
 
     class Meta:
         db_table = "deliveries"
-        verbose_name_plural = "deliveries"
+        verbose_name, verbose_name_plural = _("delivery"), _("deliveries")
         constraints = [models.UniqueConstraint(fields=["event", "destination"], name="one_delivery_per_destination")]
         indexes = [
             models.Index(fields=["next_attempt_on", "id"], name="deliveries_due", condition=models.Q(state=0)),
@@ -167,14 +177,15 @@ class Delivery(models.Model):
 class FailedAttempt(models.Model):
     """An attempt at a delivery that came to nothing: a delivery itself knows only its last."""
 
-    id = models.BigAutoField(primary_key=True)
-    delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="failed_attempts")
-    number = models.PositiveIntegerField()
-    error = models.CharField(max_length=500)
-    failed_on = models.DateTimeField(default=timezone.now, editable=False)
+    id = models.BigAutoField(_("ID"), primary_key=True)
+    delivery = models.ForeignKey(Delivery, models.CASCADE, verbose_name=_("delivery"), related_name="failed_attempts")
+    number = models.PositiveIntegerField(_("number"))
+    error = models.CharField(_("error"), max_length=500)
+    failed_on = models.DateTimeField(_("failed on"), default=timezone.now, editable=False)
 
     class Meta:
         db_table = "failed_attempts"
+        verbose_name, verbose_name_plural = _("failed attempt"), _("failed attempts")
 
     def __str__(self):
         return f"attempt {self.number} of delivery {self.delivery_id}"
@@ -186,21 +197,21 @@ class IdentitySetup(models.Model):
     `memory` is what one attempt leaves to the next, the client's secret among it: encrypted, and never shown.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="identity_setups")
-    provider = models.CharField(max_length=100)
-    tier = models.CharField(max_length=20)
-    auth_id = models.CharField(max_length=255, null=True, blank=True)
-    memory = EncryptedTextField(default="{}", editable=False)
-    attempts = models.PositiveIntegerField(default=0)
-    last_error = models.CharField(max_length=500, blank=True, default="")
-    created_on = models.DateTimeField(default=timezone.now, editable=False)
-    created_by = models.UUIDField(null=True, blank=True, editable=False)
-    finished_on = models.DateTimeField(null=True, blank=True)
+    id = models.UUIDField(_("ID"), primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(Tenant, models.PROTECT, verbose_name=_("tenant"), related_name="identity_setups")
+    provider = models.CharField(_("provider"), max_length=100)
+    tier = models.CharField(_("tier"), max_length=20)
+    auth_id = models.CharField(_("user at the provider"), max_length=255, null=True, blank=True)
+    memory = EncryptedTextField(_("memory"), default="{}", editable=False)
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    last_error = models.CharField(_("last error"), max_length=500, blank=True, default="")
+    created_on = models.DateTimeField(_("created on"), default=timezone.now, editable=False)
+    created_by = models.UUIDField(_("created by"), null=True, blank=True, editable=False)
+    finished_on = models.DateTimeField(_("finished on"), null=True, blank=True)
 
     class Meta:
         db_table = "identity_setups"
-        verbose_name = "identity set-up"
+        verbose_name, verbose_name_plural = _("identity set-up"), _("identity set-ups")
         constraints = [models.UniqueConstraint(fields=["tenant", "provider", "tier"], name="one_setup_per_provider")]
         indexes = [models.Index(fields=["-created_on"], name="identity_setups_by_age")]
 
@@ -220,16 +231,17 @@ class IdentityStep(models.Model):
         DONE = "done"
         FAILED = "failed"
 
-    setup = models.ForeignKey(IdentitySetup, models.CASCADE, related_name="steps")
-    name = models.CharField(max_length=50)
-    what = models.CharField(max_length=500)
-    outcome = models.CharField(max_length=10, choices=Outcome)
-    reason = models.CharField(max_length=500, blank=True, default="")
-    attempts = models.PositiveIntegerField(default=0)
-    done_on = models.DateTimeField()
+    setup = models.ForeignKey(IdentitySetup, models.CASCADE, verbose_name=_("identity set-up"), related_name="steps")
+    name = models.CharField(_("step"), max_length=50)
+    what = models.CharField(_("what is done"), max_length=500)
+    outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome)
+    reason = models.CharField(_("reason"), max_length=500, blank=True, default="")
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    done_on = models.DateTimeField(_("done on"))
 
     class Meta:
         db_table = "identity_steps"
+        verbose_name, verbose_name_plural = _("identity step"), _("identity steps")
         constraints = [models.UniqueConstraint(fields=["setup", "name"], name="one_row_per_step")]
 
     def __str__(self):
@@ -243,12 +255,13 @@ class IdentityClaim(models.Model):
     no row lock is held meanwhile.
     """
 
-    name = models.CharField(max_length=255, primary_key=True)
-    holder = models.UUIDField()
-    expires_at = models.DateTimeField()
+    name = models.CharField(_("name"), max_length=255, primary_key=True)
+    holder = models.UUIDField(_("holder"))
+    expires_at = models.DateTimeField(_("valid until"))
 
     class Meta:
         db_table = "identity_claims"
+        verbose_name, verbose_name_plural = _("identity claim"), _("identity claims")
 
     def __str__(self):
         return self.name

@@ -5,6 +5,7 @@ import re
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from config.fields import one_line
 from config.models import AuditedModel
@@ -56,19 +57,25 @@ class Tenant(AuditedModel):
 
     owned_through = "lead_id"
 
-    name = models.CharField(max_length=100, validators=[one_line])
-    status = models.PositiveSmallIntegerField(choices=TenantStatus, default=TenantStatus.PENDINGPROVISION)
+    name = models.CharField(_("name"), max_length=100, validators=[one_line])
+    status = models.PositiveSmallIntegerField(_("status"), choices=TenantStatus, default=TenantStatus.PENDINGPROVISION)
     key = models.CharField(
+        _("key"),
         max_length=KEY_LENGTH,
         validators=[RegexValidator(r"^[a-z0-9]+\Z", "Only lower-case letters and digits.", code="pattern")],
     )
-    spoc_user_id = models.UUIDField(null=True, blank=True)
-    domains = models.JSONField(default=list, blank=True, validators=[validate_domains])
-    lead = models.ForeignKey(Lead, models.PROTECT, null=True, blank=True, related_name="tenants")
-    address = models.ForeignKey(Address, models.PROTECT, null=True, blank=True, related_name="tenants")
+    spoc_user_id = models.UUIDField(_("ID of the contact user"), null=True, blank=True)
+    domains = models.JSONField(_("domains"), default=list, blank=True, validators=[validate_domains])
+    lead = models.ForeignKey(
+        Lead, models.PROTECT, verbose_name=_("lead"), null=True, blank=True, related_name="tenants"
+    )
+    address = models.ForeignKey(
+        Address, models.PROTECT, verbose_name=_("address"), null=True, blank=True, related_name="tenants"
+    )
 
     class Meta(AuditedModel.Meta):
         db_table = "tenants"
+        verbose_name, verbose_name_plural = _("tenant"), _("tenants")
         permissions = [("provision_tenant", "Can provision tenant")]
         constraints = [
             models.UniqueConstraint(
@@ -124,15 +131,16 @@ class Contact(AuditedModel):
 
     owned_through = "tenant__lead_id"
 
-    first_name = models.CharField(max_length=100, validators=[one_line])
-    last_name = models.CharField(max_length=100, validators=[one_line])
-    email = models.EmailField(max_length=100)
-    contact_type = models.CharField(max_length=100, null=True, blank=True, validators=[one_line])
-    is_primary = models.BooleanField(default=False)
-    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="contacts")
+    first_name = models.CharField(_("first name"), max_length=100, validators=[one_line])
+    last_name = models.CharField(_("last name"), max_length=100, validators=[one_line])
+    email = models.EmailField(_("email address"), max_length=100)
+    contact_type = models.CharField(_("type"), max_length=100, null=True, blank=True, validators=[one_line])
+    is_primary = models.BooleanField(_("primary contact"), default=False)
+    tenant = models.ForeignKey(Tenant, models.PROTECT, verbose_name=_("tenant"), related_name="contacts")
 
     class Meta(AuditedModel.Meta):
         db_table = "contacts"
+        verbose_name, verbose_name_plural = _("contact"), _("contacts")
         constraints = [
             models.UniqueConstraint(
                 fields=["tenant"],
@@ -156,13 +164,14 @@ class Resource(AuditedModel):
 
     owned_through = "tenant__lead_id"
 
-    type = models.CharField(max_length=100, validators=[one_line])
-    metadata = models.JSONField(default=dict, blank=True)
-    external_identifier = models.CharField(max_length=200, null=True, blank=True)
-    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="resources")
+    type = models.CharField(_("type"), max_length=100, validators=[one_line])
+    metadata = models.JSONField(_("metadata"), default=dict, blank=True)
+    external_identifier = models.CharField(_("identifier at the provider"), max_length=200, null=True, blank=True)
+    tenant = models.ForeignKey(Tenant, models.PROTECT, verbose_name=_("tenant"), related_name="resources")
 
     class Meta(AuditedModel.Meta):
         db_table = "resources"
+        verbose_name, verbose_name_plural = _("resource"), _("resources")
         constraints = [
             models.UniqueConstraint(
                 fields=["tenant", "external_identifier"],
@@ -181,13 +190,13 @@ class TenantConfig(AuditedModel):
 
     owned_through = "tenant__lead_id"
 
-    config_key = models.CharField(max_length=100, validators=[one_line])
-    config_value = models.JSONField()
-    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="configs")
+    config_key = models.CharField(_("name"), max_length=100, validators=[one_line])
+    config_value = models.JSONField(_("value"))
+    tenant = models.ForeignKey(Tenant, models.PROTECT, verbose_name=_("tenant"), related_name="configs")
 
     class Meta(AuditedModel.Meta):
         db_table = "tenant_mgmt_configs"
-        verbose_name = "tenant configuration"
+        verbose_name, verbose_name_plural = _("tenant configuration"), _("tenant configurations")
         constraints = [
             models.UniqueConstraint(
                 fields=["tenant", "config_key"],
@@ -207,15 +216,15 @@ class Branding(AuditedModel):
 
     owned_through = "tenant__lead_id"
 
-    theme_metadata = models.JSONField(default=dict, blank=True)
-    description = models.TextField(null=True, blank=True)
-    logo = models.URLField(max_length=500, null=True, blank=True)
-    website = models.URLField(max_length=500, null=True, blank=True)
-    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="brandings")
+    theme_metadata = models.JSONField(_("theme"), default=dict, blank=True)
+    description = models.TextField(_("description"), null=True, blank=True)
+    logo = models.URLField(_("logo"), max_length=500, null=True, blank=True)
+    website = models.URLField(_("website"), max_length=500, null=True, blank=True)
+    tenant = models.ForeignKey(Tenant, models.PROTECT, verbose_name=_("tenant"), related_name="brandings")
 
     class Meta(AuditedModel.Meta):
         db_table = "branding_metadata"
-        verbose_name_plural = "branding"
+        verbose_name, verbose_name_plural = _("branding"), _("branding")
 
     def __str__(self):
         return f"branding of {self.tenant_id}"

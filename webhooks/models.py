@@ -7,6 +7,7 @@ from functools import lru_cache
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from provisioning.models import ProvisioningRun
 from tenants.models import Tenant
@@ -18,17 +19,20 @@ class ReceivedCall(models.Model):
     `headers` are without what authenticates; `answer` is the HTTP status, None while there is none.
     """
 
-    run = models.ForeignKey(ProvisioningRun, models.CASCADE, related_name="received_calls")
-    path = models.CharField(max_length=50)
-    body_hash = models.CharField(max_length=64)
-    headers = models.JSONField(default=dict)
-    body = models.JSONField()
-    received_on = models.DateTimeField(default=timezone.now)
-    answer = models.PositiveSmallIntegerField(null=True, blank=True)
-    answered_on = models.DateTimeField(null=True, blank=True)
+    run = models.ForeignKey(
+        ProvisioningRun, models.CASCADE, verbose_name=_("provisioning run"), related_name="received_calls"
+    )
+    path = models.CharField(_("path"), max_length=50)
+    body_hash = models.CharField(_("hash"), max_length=64)
+    headers = models.JSONField(_("headers"), default=dict)
+    body = models.JSONField(_("body"))
+    received_on = models.DateTimeField(_("received on"), default=timezone.now)
+    answer = models.PositiveSmallIntegerField(_("answer"), null=True, blank=True)
+    answered_on = models.DateTimeField(_("answered on"), null=True, blank=True)
 
     class Meta:
         db_table = "received_calls"
+        verbose_name, verbose_name_plural = _("received call"), _("received calls")
         constraints = [models.UniqueConstraint(fields=["run", "path", "body_hash"], name="received_call_unique")]
         indexes = [models.Index(fields=["received_on"], name="received_calls_by_age")]
 
@@ -52,12 +56,13 @@ class ReceivedCall(models.Model):
 class RefusedCall(models.Model):
     """That calls in a tenant's name were refused: at most one row per tenant, minute and reason."""
 
-    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="refused_calls")
-    reason = models.CharField(max_length=50)
-    minute = models.DateTimeField()
+    tenant = models.ForeignKey(Tenant, models.CASCADE, verbose_name=_("tenant"), related_name="refused_calls")
+    reason = models.CharField(_("reason"), max_length=50)
+    minute = models.DateTimeField(_("minute"))
 
     class Meta:
         db_table = "refused_calls"
+        verbose_name, verbose_name_plural = _("refused call"), _("refused calls")
         constraints = [models.UniqueConstraint(fields=["tenant", "minute", "reason"], name="one_refusal_a_minute")]
         indexes = [models.Index(fields=["minute"], name="refused_calls_by_age")]
 

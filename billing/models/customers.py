@@ -1,6 +1,7 @@
 """Whom an invoice names."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from config.fields import one_line
 from config.models import AuditedModel
@@ -12,14 +13,17 @@ class BillingCustomer(AuditedModel):
 
     owned_through = "tenant__lead_id"
 
-    name = models.CharField(max_length=200, validators=[one_line])
-    address = models.TextField(max_length=500, blank=True, default="", help_text="As on an envelope, in lines.")
-    country = models.CharField(max_length=25, blank=True, default="", validators=[one_line])
-    tax_id = models.CharField(max_length=50, blank=True, default="", validators=[one_line])
-    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="billing_customers")
+    name = models.CharField(_("name"), max_length=200, validators=[one_line])
+    address = models.TextField(
+        _("address"), max_length=500, blank=True, default="", help_text="As on an envelope, in lines."
+    )
+    country = models.CharField(_("country"), max_length=25, blank=True, default="", validators=[one_line])
+    tax_id = models.CharField(_("tax number"), max_length=50, blank=True, default="", validators=[one_line])
+    tenant = models.ForeignKey(Tenant, models.PROTECT, verbose_name=_("tenant"), related_name="billing_customers")
 
     class Meta(AuditedModel.Meta):
         db_table = "billing_customers"
+        verbose_name, verbose_name_plural = _("billing customer"), _("billing customers")
         constraints = [
             models.UniqueConstraint(
                 fields=["tenant"],

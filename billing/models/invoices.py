@@ -7,6 +7,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from billing.models.subscriptions import Subscription
 from billing.money import validate_currency
@@ -44,15 +45,15 @@ class Document(AuditedModel):
     change later.
     """
 
-    number = models.CharField(max_length=40, null=True, editable=False)
-    issued_on = models.DateTimeField(null=True, editable=False)
-    lines = models.JSONField(default=list, editable=False)
-    taxes = models.JSONField(default=list, editable=False)
-    subtotal = _amount(default=0, editable=False)
-    tax_total = _amount(default=0, editable=False)
-    seller = models.JSONField(default=dict, editable=False)
-    buyer = models.JSONField(default=dict, editable=False)
-    invoice_file = models.CharField(max_length=500, null=True, blank=True, validators=[one_line])
+    number = models.CharField(_("number"), max_length=40, null=True, editable=False)
+    issued_on = models.DateTimeField(_("issued on"), null=True, editable=False)
+    lines = models.JSONField(_("lines"), default=list, editable=False)
+    taxes = models.JSONField(_("taxes"), default=list, editable=False)
+    subtotal = _amount(_("subtotal"), default=0, editable=False)
+    tax_total = _amount(_("tax"), default=0, editable=False)
+    seller = models.JSONField(_("seller"), default=dict, editable=False)
+    buyer = models.JSONField(_("bill to"), default=dict, editable=False)
+    invoice_file = models.CharField(_("file"), max_length=500, null=True, blank=True, validators=[one_line])
 
     class Meta(AuditedModel.Meta):
         abstract = True
@@ -66,26 +67,29 @@ class Invoice(Document):
 
     owned_through = "tenant__lead_id"
 
-    start_date = models.DateTimeField()
-    end_date = models.DateTimeField()
-    amount = _amount(validators=[MinValueValidator(0)])
-    currency_code = models.CharField(max_length=3, validators=[validate_currency])
-    due_date = models.DateTimeField()
-    status = models.PositiveSmallIntegerField(choices=InvoiceStatus, default=InvoiceStatus.PENDING)
-    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="invoices")
-    subscription = models.ForeignKey(Subscription, models.PROTECT, null=True, blank=True, related_name="invoices")
-    period_start = models.DateField(null=True, blank=True, editable=False)
-    paid_amount = _amount(default=0, editable=False)
-    credited_amount = _amount(default=0, editable=False)
-    overdue_on = models.DateTimeField(null=True, blank=True, editable=False)
-    reminders_sent = models.PositiveSmallIntegerField(default=0, editable=False)
-    suspended_on = models.DateTimeField(null=True, blank=True, editable=False)
+    start_date = models.DateTimeField(_("start date"))
+    end_date = models.DateTimeField(_("end date"))
+    amount = _amount(_("amount"), validators=[MinValueValidator(0)])
+    currency_code = models.CharField(_("currency"), max_length=3, validators=[validate_currency])
+    due_date = models.DateTimeField(_("due date"))
+    status = models.PositiveSmallIntegerField(_("status"), choices=InvoiceStatus, default=InvoiceStatus.PENDING)
+    tenant = models.ForeignKey(Tenant, models.PROTECT, verbose_name=_("tenant"), related_name="invoices")
+    subscription = models.ForeignKey(
+        Subscription, models.PROTECT, verbose_name=_("subscription"), null=True, blank=True, related_name="invoices"
+    )
+    period_start = models.DateField(_("start of the period"), null=True, blank=True, editable=False)
+    paid_amount = _amount(_("paid"), default=0, editable=False)
+    credited_amount = _amount(_("credited"), default=0, editable=False)
+    overdue_on = models.DateTimeField(_("overdue since"), null=True, blank=True, editable=False)
+    reminders_sent = models.PositiveSmallIntegerField(_("reminders sent"), default=0, editable=False)
+    suspended_on = models.DateTimeField(_("suspended on"), null=True, blank=True, editable=False)
 
     objects = AuditedManager.from_queryset(InvoiceQuerySet)()
     everything = models.Manager.from_queryset(InvoiceQuerySet)()
 
     class Meta(Document.Meta):
         db_table = "invoices"
+        verbose_name, verbose_name_plural = _("invoice"), _("invoices")
         constraints = [
             models.CheckConstraint(
                 condition=Q(status__in=InvoiceStatus.values),
@@ -162,13 +166,14 @@ class CreditNote(Document):
 
     owned_through = "invoice__tenant__lead_id"
 
-    invoice = models.ForeignKey(Invoice, models.PROTECT, related_name="credit_notes")
-    amount = _amount(editable=False)
-    currency_code = models.CharField(max_length=3, editable=False)
-    reason = models.CharField(max_length=500, blank=True, default="", validators=[one_line])
+    invoice = models.ForeignKey(Invoice, models.PROTECT, verbose_name=_("invoice"), related_name="credit_notes")
+    amount = _amount(_("amount"), editable=False)
+    currency_code = models.CharField(_("currency"), max_length=3, editable=False)
+    reason = models.CharField(_("reason"), max_length=500, blank=True, default="", validators=[one_line])
 
     class Meta(Document.Meta):
         db_table = "credit_notes"
+        verbose_name, verbose_name_plural = _("credit note"), _("credit notes")
         constraints = [
             models.UniqueConstraint(
                 fields=["number"], name="credit_note_number_unique", violation_error_message="This number is taken."
@@ -187,13 +192,13 @@ class CreditNote(Document):
 class NumberSeries(models.Model):
     """The last number given in a series and year. Its row is the lock that keeps numbers free of gaps."""
 
-    series = models.CharField(max_length=20)
-    year = models.PositiveSmallIntegerField()
-    last = models.PositiveIntegerField(default=0)
+    series = models.CharField(_("series"), max_length=20)
+    year = models.PositiveSmallIntegerField(_("year"))
+    last = models.PositiveIntegerField(_("last number"), default=0)
 
     class Meta:
         db_table = "number_series"
-        verbose_name_plural = "number series"
+        verbose_name, verbose_name_plural = _("number series"), _("number series")
         constraints = [models.UniqueConstraint(fields=["series", "year"], name="one_counter_per_series_and_year")]
 
     def __str__(self):

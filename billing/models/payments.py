@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from billing.models.invoices import Invoice
 from config.fields import one_line
@@ -16,15 +17,16 @@ class Payment(AuditedModel):
 
     owned_through = "invoice__tenant__lead_id"
 
-    invoice = models.ForeignKey(Invoice, models.PROTECT, related_name="payments")
-    amount = models.DecimalField(max_digits=14, decimal_places=3)
-    date = models.DateTimeField(default=timezone.now)
-    method = models.CharField(max_length=50, blank=True, default="", validators=[one_line])
-    reference = models.CharField(max_length=200, blank=True, default="", validators=[one_line])
-    gateway = models.CharField(max_length=50, default="manual")
+    invoice = models.ForeignKey(Invoice, models.PROTECT, verbose_name=_("invoice"), related_name="payments")
+    amount = models.DecimalField(_("amount"), max_digits=14, decimal_places=3)
+    date = models.DateTimeField(_("date"), default=timezone.now)
+    method = models.CharField(_("method"), max_length=50, blank=True, default="", validators=[one_line])
+    reference = models.CharField(_("reference"), max_length=200, blank=True, default="", validators=[one_line])
+    gateway = models.CharField(_("gateway"), max_length=50, default="manual")
 
     class Meta(AuditedModel.Meta):
         db_table = "payments"
+        verbose_name, verbose_name_plural = _("payment"), _("payments")
         constraints = [
             models.UniqueConstraint(
                 fields=["invoice", "gateway", "reference"],

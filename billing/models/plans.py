@@ -3,6 +3,7 @@
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from billing.money import shown, validate_currency
 from config.fields import one_line
@@ -48,25 +49,32 @@ class PlanQuerySet(AuditedQuerySet):
 class Plan(AuditedModel):
     """A tier at a price. A subscription keeps the price it was signed at, so a plan may change or retire."""
 
-    name = models.CharField(max_length=100, validators=[one_line])
-    description = models.TextField(null=True, blank=True, max_length=2000)
-    tier = models.CharField(max_length=10, choices=Tier)
+    name = models.CharField(_("name"), max_length=100, validators=[one_line])
+    description = models.TextField(_("description"), null=True, blank=True, max_length=2000)
+    tier = models.CharField(_("tier"), max_length=10, choices=Tier)
     price = models.DecimalField(
-        max_digits=14, decimal_places=3, validators=[MinValueValidator(0)], help_text="Net, for one billing cycle."
+        _("price"),
+        max_digits=14,
+        decimal_places=3,
+        validators=[MinValueValidator(0)],
+        help_text="Net, for one billing cycle.",
     )
-    currency_code = models.CharField(max_length=3, validators=[validate_currency])
-    billing_cycle = models.CharField(max_length=10, choices=BillingCycle, default=BillingCycle.MONTHLY)
-    trial_days = models.PositiveSmallIntegerField(default=0, validators=[MaxValueValidator(365)])
-    features = models.JSONField(default=list, blank=True)
-    size_config = models.JSONField(default=dict, blank=True, validators=[validate_object])
-    is_self_service = models.BooleanField(default=True)
-    is_active = models.BooleanField(default=True)
+    currency_code = models.CharField(_("currency"), max_length=3, validators=[validate_currency])
+    billing_cycle = models.CharField(
+        _("billing cycle"), max_length=10, choices=BillingCycle, default=BillingCycle.MONTHLY
+    )
+    trial_days = models.PositiveSmallIntegerField(_("days of trial"), default=0, validators=[MaxValueValidator(365)])
+    features = models.JSONField(_("features"), default=list, blank=True)
+    size_config = models.JSONField(_("size"), default=dict, blank=True, validators=[validate_object])
+    is_self_service = models.BooleanField(_("self-service"), default=True)
+    is_active = models.BooleanField(_("on offer"), default=True)
 
     objects = AuditedManager.from_queryset(PlanQuerySet)()
     everything = models.Manager.from_queryset(PlanQuerySet)()
 
     class Meta(AuditedModel.Meta):
         db_table = "plans"
+        verbose_name, verbose_name_plural = _("plan"), _("plans")
         ordering = ("price", "id")
         constraints = [
             models.CheckConstraint(

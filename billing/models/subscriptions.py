@@ -4,6 +4,7 @@ import datetime
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from billing.models.plans import BillingCycle, Plan
 from billing.money import validate_currency
@@ -35,32 +36,45 @@ class Subscription(AuditedModel):
 
     owned_through = "tenant__lead_id"
 
-    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="subscriptions")
-    plan = models.ForeignKey(Plan, models.PROTECT, related_name="subscriptions")
-    reference = models.CharField(max_length=100, blank=True, default="", validators=[one_line])
-    price = models.DecimalField(max_digits=14, decimal_places=3, validators=[MinValueValidator(0)])
-    currency_code = models.CharField(max_length=3, validators=[validate_currency])
-    billing_cycle = models.CharField(max_length=10, choices=BillingCycle)
+    tenant = models.ForeignKey(Tenant, models.PROTECT, verbose_name=_("tenant"), related_name="subscriptions")
+    plan = models.ForeignKey(Plan, models.PROTECT, verbose_name=_("plan"), related_name="subscriptions")
+    reference = models.CharField(_("reference"), max_length=100, blank=True, default="", validators=[one_line])
+    price = models.DecimalField(_("price"), max_digits=14, decimal_places=3, validators=[MinValueValidator(0)])
+    currency_code = models.CharField(_("currency"), max_length=3, validators=[validate_currency])
+    billing_cycle = models.CharField(_("billing cycle"), max_length=10, choices=BillingCycle)
     tax_rate = models.DecimalField(
-        max_digits=6, decimal_places=3, default=0, validators=[MinValueValidator(0), MaxValueValidator(100)]
+        _("tax rate"),
+        max_digits=6,
+        decimal_places=3,
+        default=0,
+        validators=[MinValueValidator(0), MaxValueValidator(100)],
     )
-    status = models.PositiveSmallIntegerField(choices=SubscriptionStatus, default=SubscriptionStatus.PENDING)
-    start_date = models.DateTimeField(null=True, blank=True)
-    end_date = models.DateTimeField(null=True, blank=True)
-    anchor_day = models.PositiveSmallIntegerField(null=True, blank=True)
-    period_start = models.DateField(null=True, blank=True)
-    period_end = models.DateField(null=True, blank=True)
-    period_price = models.DecimalField(max_digits=14, decimal_places=3, default=0)
-    next_invoice_on = models.DateField(null=True, blank=True)
+    status = models.PositiveSmallIntegerField(
+        _("status"), choices=SubscriptionStatus, default=SubscriptionStatus.PENDING
+    )
+    start_date = models.DateTimeField(_("start date"), null=True, blank=True)
+    end_date = models.DateTimeField(_("end date"), null=True, blank=True)
+    anchor_day = models.PositiveSmallIntegerField(_("day of the month"), null=True, blank=True)
+    period_start = models.DateField(_("start of the period"), null=True, blank=True)
+    period_end = models.DateField(_("end of the period"), null=True, blank=True)
+    period_price = models.DecimalField(_("price of the period"), max_digits=14, decimal_places=3, default=0)
+    next_invoice_on = models.DateField(_("next invoice on"), null=True, blank=True)
     credit = models.DecimalField(
-        max_digits=14, decimal_places=3, default=0, help_text="Net, for unused time; taken off the next invoices."
+        _("credit for unused time"),
+        max_digits=14,
+        decimal_places=3,
+        default=0,
+        help_text="Net, for unused time; taken off the next invoices.",
     )
-    next_plan = models.ForeignKey(Plan, models.PROTECT, null=True, blank=True, related_name="+")
-    cancel_at_period_end = models.BooleanField(default=False)
-    ending_told_on = models.DateTimeField(null=True, blank=True, editable=False)
+    next_plan = models.ForeignKey(
+        Plan, models.PROTECT, verbose_name=_("next plan"), null=True, blank=True, related_name="+"
+    )
+    cancel_at_period_end = models.BooleanField(_("ends with the period"), default=False)
+    ending_told_on = models.DateTimeField(_("end announced on"), null=True, blank=True, editable=False)
 
     class Meta(AuditedModel.Meta):
         db_table = "subscriptions"
+        verbose_name, verbose_name_plural = _("subscription"), _("subscriptions")
         constraints = [
             models.UniqueConstraint(
                 fields=["tenant"],
@@ -124,17 +138,17 @@ class SubscriptionTerms(models.Model):
     the subscription itself knows only what is.
     """
 
-    id = models.BigAutoField(primary_key=True)
-    subscription = models.ForeignKey(Subscription, models.CASCADE, related_name="terms")
-    since = models.DateField()
-    until = models.DateField(null=True, blank=True)
-    price = models.DecimalField(max_digits=14, decimal_places=3)
-    currency_code = models.CharField(max_length=3)
-    billing_cycle = models.CharField(max_length=10, choices=BillingCycle)
+    id = models.BigAutoField(_("ID"), primary_key=True)
+    subscription = models.ForeignKey(Subscription, models.CASCADE, verbose_name=_("subscription"), related_name="terms")
+    since = models.DateField(_("since"))
+    until = models.DateField(_("until"), null=True, blank=True)
+    price = models.DecimalField(_("price"), max_digits=14, decimal_places=3)
+    currency_code = models.CharField(_("currency"), max_length=3)
+    billing_cycle = models.CharField(_("billing cycle"), max_length=10, choices=BillingCycle)
 
     class Meta:
         db_table = "subscription_terms"
-        verbose_name_plural = "subscription terms"
+        verbose_name, verbose_name_plural = _("subscription terms"), _("subscription terms")
         constraints = [
             models.UniqueConstraint(
                 fields=["subscription"],
