@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from csp.decorators import csp_update
 from django.conf import settings
+from django.utils import translation
 from django.utils.module_loading import import_string
 
 _request_id: ContextVar[str] = ContextVar("request_id", default="-")
@@ -56,6 +57,8 @@ class AdminMiddleware:
 
     Its Content-Security-Policy lets Alpine evaluate the expressions of unfold's own templates, and set the style
     attributes that they name. No script and no style element may stand in a page, and nothing comes from elsewhere.
+
+    The reader's language ends with the request: the thread's next one may be of the API, which is English.
     """
 
     def __init__(self, get_response):
@@ -66,4 +69,7 @@ class AdminMiddleware:
         self.chain = chain
 
     def __call__(self, request):
-        return (self.chain if request.path.startswith("/admin/") else self.get_response)(request)
+        if not request.path.startswith("/admin/"):
+            return self.get_response(request)
+        with translation.override(translation.get_language()):
+            return self.chain(request)

@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import Any, ClassVar
 
 from django.db import models
+from django.utils import translation
 from rest_framework import serializers
 from rest_framework.utils.encoders import JSONEncoder
 from rest_framework.validators import UniqueValidator
@@ -135,6 +136,15 @@ class ModelSerializer(StrictFields, serializers.ModelSerializer):
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         cls.relations = {}
+
+    def build_field(self, *args):
+        """Without what a column is called for staff, which would be a title in the description; that is English."""
+        kind, options = super().build_field(*args)
+        options.pop("label", None)
+        if "help_text" in options:
+            with translation.override(None):
+                options["help_text"] = str(options["help_text"])
+        return kind, options
 
     def get_validators(self):
         return []

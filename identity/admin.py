@@ -4,7 +4,9 @@ from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import FieldDoesNotExist
 from django.http import Http404
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.text import capfirst
@@ -16,6 +18,12 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from config.admin import BackOfficeAdmin, DaysFilter, RecordAdmin
 from identity.models import User
+
+UNNAMED = {
+    "add": _("Add"), "change": _("Change"), "delete": _("Delete"), "restore": _("Restore"), "import": _("Import"),
+    "export": _("Export"),
+}  # fmt: skip
+"""What is written down of pages that have no button for it."""
 
 # Their pages show the tokens, and the seeds of second factors, themselves.
 admin.site.unregister([BlacklistedToken, OutstandingToken, TOTPDevice])
@@ -58,7 +66,7 @@ class AuditLogAdmin(LogEntryAdminMixin, RecordAdmin):
     list_filter = (("timestamp", DaysFilter),)
     search_fields = ("=object_pk", "=actor__username")
     ordering = ("-timestamp", "-id")
-    fields = ("timestamp", "actor", "remote_addr", "what", "about", "msg")
+    fields = ("timestamp", "actor", "remote_addr", "what", "about", "changes")
     readonly_fields = fields
 
     def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
@@ -72,7 +80,7 @@ class AuditLogAdmin(LogEntryAdminMixin, RecordAdmin):
         """As its button says; what has none, as it was written down."""
         name = (entry.additional_data or {}).get("operation", entry.get_action_display())
         method = getattr(self._page_of(entry), name, None)
-        return capfirst(getattr(method, "short_description", name.replace("_", " ")))
+        return capfirst(getattr(method, "short_description", UNNAMED.get(name, name.replace("_", " "))))
 
     @display(description=_("about"))
     def about(self, entry):
@@ -90,4 +98,18 @@ class AuditLogAdmin(LogEntryAdminMixin, RecordAdmin):
 
     @display(description=_("changed"))
     def fields_changed(self, entry):
-        return ", ".join(entry.changes_dict) or None
+        return capfirst(", ".join(self._label(entry, name) for name in entry.changes_dict)) or None
+
+    @display(description=_("changes"))
+    def changes(self, entry):
+        """The library's own table writes a field's name in lower case, which a German noun has not."""
+        rows = [(capfirst(self._label(entry, name)), *values) for name, values in entry.changes_dict.items()]
+        return render_to_string("backoffice/changes.html", {"changes": rows}) if rows else None
+
+    @staticmethod
+    def _label(entry, name: str) -> str:
+        """What the field is called for people; as it was written down, where there is none of the name any more."""
+        try:
+            return str(entry.content_type.model_class()._meta.get_field(name).verbose_name)
+        except (AttributeError, FieldDoesNotExist):
+            return name

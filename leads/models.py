@@ -89,7 +89,7 @@ class LeadKey(models.Model):
         constraints = [models.UniqueConstraint(fields=["key_hash"], name="lead_key_hash_unique")]
 
     def __str__(self):
-        return f"key of {self.lead_id}"
+        return _("key of %s") % self.lead_id
 
     @staticmethod
     def hash(key: str) -> str:

@@ -1,8 +1,10 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class ProvisioningConfig(AppConfig):
     name = "provisioning"
+    verbose_name = _("Provisioning")
 
     def ready(self):
         from config.health import PROBES

@@ -28,7 +28,7 @@ class Backlog(Collector):
             )
             unfinished = Delivery.objects.filter(state__in=(Delivery.State.PENDING, Delivery.State.DEAD))
             for row in unfinished.values("destination", "state").annotate(count=Count("id")).order_by():
-                waiting.add_metric([row["destination"], Delivery.State(row["state"]).label], row["count"])
+                waiting.add_metric([row["destination"], Delivery.State(row["state"]).word], row["count"])
             yield waiting
             yield GaugeMetricFamily(
                 "tenantry_oldest_undelivered_seconds",

@@ -22,24 +22,32 @@ class RunQuerySet(models.QuerySet):
         return self.open().filter(~models.Exists(waiting), expires_at__lt=timezone.now())
 
 
+class NamedChoices(models.IntegerChoices):
+    """Choices with a label for staff, and a `word` for programs: the timeline, metrics and commands."""
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
 class ProvisioningRun(models.Model):
     """One attempt to build a tenant's resources, or to take them down, and the secret that its callback is signed with.
 
     The secret is durable, so that a flushed cache strands nobody; it is encrypted, and never shown.
     """
 
-    class Kind(models.IntegerChoices):
-        PROVISION = 0, "provision"
-        DEPROVISION = 1, "deprovision"
+    class Kind(NamedChoices):
+        PROVISION = 0, _("provisioning")
+        DEPROVISION = 1, _("deprovisioning")
 
-    class State(models.IntegerChoices):
-        OPEN = 0, "open"
-        SUCCEEDED = 1, "succeeded"
-        FAILED = 2, "failed"
+    class State(NamedChoices):
+        OPEN = 0, _("open")
+        SUCCEEDED = 1, _("succeeded")
+        FAILED = 2, _("failed")
 
     class Isolation(models.TextChoices):
-        SILO = "silo"
-        POOLED = "pooled"
+        SILO = "silo", _("silo")
+        POOLED = "pooled", _("pooled")
 
     id = models.UUIDField(_("ID"), primary_key=True, default=uuid.uuid4, editable=False)
     tenant = models.ForeignKey(Tenant, models.PROTECT, verbose_name=_("tenant"), related_name="runs")
@@ -142,11 +150,11 @@ class Delivery(models.Model):
     does not lose it.
     """
 
-    class State(models.IntegerChoices):
-        PENDING = 0, "pending"
-        DELIVERED = 1, "delivered"
-        DEAD = 2, "dead"
-        CANCELLED = 3, "cancelled"
+    class State(NamedChoices):
+        PENDING = 0, _("pending")
+        DELIVERED = 1, _("delivered")
+        DEAD = 2, _("dead")
+        CANCELLED = 3, _("cancelled")
 
     id = models.BigAutoField(_("ID"), primary_key=True)
     event = models.ForeignKey(Event, models.CASCADE, verbose_name=_("event"), related_name="deliveries")
@@ -171,7 +179,8 @@ class Delivery(models.Model):
         ]
 
     def __str__(self):
-        return f"{self.destination} {self.get_state_display()}"
+        kind, _separator, name = self.destination.partition(":")
+        return (_("mail “%s”") if kind == "mail" else _("event to “%s”")) % name
 
 
 class FailedAttempt(models.Model):
@@ -188,7 +197,7 @@ class FailedAttempt(models.Model):
         verbose_name, verbose_name_plural = _("failed attempt"), _("failed attempts")
 
     def __str__(self):
-        return f"attempt {self.number} of delivery {self.delivery_id}"
+        return _("attempt %(number)s") % {"number": self.number}
 
 
 class IdentitySetup(models.Model):
@@ -227,9 +236,9 @@ class IdentityStep(models.Model):
     """One step of a set-up, as its last attempt left it."""
 
     class Outcome(models.TextChoices):
-        FOUND = "found"
-        DONE = "done"
-        FAILED = "failed"
+        FOUND = "found", _("found")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
 
     setup = models.ForeignKey(IdentitySetup, models.CASCADE, verbose_name=_("identity set-up"), related_name="steps")
     name = models.CharField(_("step"), max_length=50)

@@ -68,7 +68,7 @@ def _record_ended(running: set[Future[Outcome]]) -> None:
     outcomes = [future.result() for future in ended if future.exception() is None]
     record(outcomes)
     for outcome in outcomes:
-        ATTEMPTS.labels(outcome.delivery.destination, outcome.state.label).inc()
+        ATTEMPTS.labels(outcome.delivery.destination, outcome.state.word).inc()
     running -= ended
 
 

@@ -41,12 +41,11 @@ def entry(*, time: datetime, kind: str, name: str, **values: Any) -> Entry:
 def _runs(subjects: Subjects, limit: int) -> Iterable[Entry]:
     runs = ProvisioningRun.objects.filter(tenant__in=subjects).defer("secret", "former_secret")
     for run in runs.order_by("-created_on")[:limit]:
-        name = run.get_kind_display()
+        name = ProvisioningRun.Kind(run.kind).word
         yield entry(time=run.created_on, kind="run", name=name, outcome="requested", actor=run.created_by)
         if run.finished_on is not None:
-            yield entry(
-                time=run.finished_on, kind="run", name=name, outcome=run.get_state_display(), reason=run.reason or None
-            )
+            outcome = ProvisioningRun.State(run.state).word
+            yield entry(time=run.finished_on, kind="run", name=name, outcome=outcome, reason=run.reason or None)
 
 
 def _events(subjects: Subjects, limit: int) -> Iterable[Entry]:
@@ -67,7 +66,7 @@ def _deliveries(subjects: Subjects, limit: int) -> Iterable[Entry]:
         yield entry(
             time=delivery.told_on,
             **_destination(delivery),
-            outcome=delivery.get_state_display(),
+            outcome=Delivery.State(delivery.state).word,
             reason=delivery.last_error or None,
             attempts=delivery.attempts,
         )

@@ -227,4 +227,4 @@ class Branding(AuditedModel):
         verbose_name, verbose_name_plural = _("branding"), _("branding")
 
     def __str__(self):
-        return f"branding of {self.tenant_id}"
+        return _("branding of %s") % self.tenant.name

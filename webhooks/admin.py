@@ -39,7 +39,7 @@ class ReceivedCallAdmin(RecordAdmin):
 
     @display(description=_("reported"))
     def reported(self, call):
-        return call.reported
+        return {"success": _("success"), "failure": _("failure")}.get(call.reported)
 
     @display(description=_("answer"), label={"accepted": "success", "refused": "danger"})
     def verdict(self, call):

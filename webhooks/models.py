@@ -37,7 +37,7 @@ class ReceivedCall(models.Model):
         indexes = [models.Index(fields=["received_on"], name="received_calls_by_age")]
 
     def __str__(self):
-        return f"{self.path} of {self.received_on:%Y-%m-%d %H:%M:%S}"
+        return f"{self.path}, {self.received_on:%Y-%m-%d %H:%M:%S}"
 
     @property
     def reported(self) -> str | None:
@@ -67,7 +67,7 @@ class RefusedCall(models.Model):
         indexes = [models.Index(fields=["minute"], name="refused_calls_by_age")]
 
     def __str__(self):
-        return f"{self.reason} at {self.minute:%Y-%m-%d %H:%M}"
+        return f"{self.reason}, {self.minute:%Y-%m-%d %H:%M}"
 
     @staticmethod
     def record(tenant_id: uuid.UUID, reason: str) -> None:

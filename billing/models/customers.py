@@ -15,10 +15,10 @@ class BillingCustomer(AuditedModel):
 
     name = models.CharField(_("name"), max_length=200, validators=[one_line])
     address = models.TextField(
-        _("address"), max_length=500, blank=True, default="", help_text="As on an envelope, in lines."
+        _("address"), max_length=500, blank=True, default="", help_text=_("As on an envelope, in lines.")
     )
     country = models.CharField(_("country"), max_length=25, blank=True, default="", validators=[one_line])
-    tax_id = models.CharField(_("tax number"), max_length=50, blank=True, default="", validators=[one_line])
+    tax_id = models.CharField(_("tax ID"), max_length=50, blank=True, default="", validators=[one_line])
     tenant = models.ForeignKey(Tenant, models.PROTECT, verbose_name=_("tenant"), related_name="billing_customers")
 
     class Meta(AuditedModel.Meta):

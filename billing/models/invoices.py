@@ -1,6 +1,7 @@
 """What the customers are asked to pay, and what is taken back of it."""
 
 from decimal import Decimal
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
@@ -10,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from billing.models.subscriptions import Subscription
-from billing.money import validate_currency
+from billing.money import shown, validate_currency
 from billing.periods import day_begin
 from config.fields import one_line
 from config.models import AuditedManager, AuditedModel, AuditedQuerySet
@@ -33,8 +34,8 @@ class InvoiceQuerySet(AuditedQuerySet):
         return self.filter(status=InvoiceStatus.PENDING, due_date__lt=day_begin(now or timezone.now()))
 
 
-def _amount(**kwargs) -> models.DecimalField:
-    return models.DecimalField(max_digits=14, decimal_places=3, **kwargs)
+def _amount(label: Any, **kwargs) -> models.DecimalField:
+    return models.DecimalField(label, max_digits=14, decimal_places=3, **kwargs)
 
 
 class Document(AuditedModel):
@@ -139,7 +140,7 @@ class Invoice(Document):
         ]
 
     def __str__(self):
-        return self.number or f"draft of {self.amount} {self.currency_code}"
+        return self.number or _("draft of %s") % shown(self.amount, self.currency_code)
 
     @property
     def is_issued(self) -> bool:
@@ -186,7 +187,7 @@ class CreditNote(Document):
         ]
 
     def __str__(self):
-        return self.number or "credit note"
+        return self.number or str(_("credit note"))
 
 
 class NumberSeries(models.Model):

@@ -2,9 +2,11 @@
 
 from django.db import models
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from billing.models.invoices import Invoice
+from billing.periods import local_date
 from config.fields import one_line
 from config.models import AuditedModel
 
@@ -48,4 +50,7 @@ class Payment(AuditedModel):
         ]
 
     def __str__(self):
-        return f"{self.amount} on {self.date:%Y-%m-%d}"
+        return _("%(amount)s on %(day)s") % {
+            "amount": f"{self.amount.normalize():f}",
+            "day": date_format(local_date(self.date)),
+        }

@@ -57,7 +57,7 @@ class Plan(AuditedModel):
         max_digits=14,
         decimal_places=3,
         validators=[MinValueValidator(0)],
-        help_text="Net, for one billing cycle.",
+        help_text=_("Net, for one billing cycle."),
     )
     currency_code = models.CharField(_("currency"), max_length=3, validators=[validate_currency])
     billing_cycle = models.CharField(

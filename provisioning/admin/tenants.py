@@ -28,7 +28,7 @@ from provisioning import offboarding
 from provisioning.identity_setup import set_up_identity
 from provisioning.models import Event, ProvisioningRun
 from provisioning.requests import provision_on_plan, request_deprovisioning, rotate_secret
-from provisioning.timeline import Subjects, subjects_of, timeline_of
+from provisioning.timeline import Entry, Subjects, subjects_of, timeline_of
 from tenants import keys, onboarding
 from tenants.admin import TenantAdmin, in_status
 from tenants.forms import TenantForm
@@ -36,6 +36,14 @@ from tenants.models import Contact, Tenant, TenantStatus
 from tenants.sheets import TenantSheet
 
 TIMELINE_LENGTH = 100
+WORDS = {
+    "run": _("run"), "event": _("event"), "mail": _("mail"), "publication": _("publication"),
+    "identity": _("identity"), "callback": _("callback"), "refused": _("refused"),
+    "provision": _("provisioning"), "deprovision": _("deprovisioning"), "requested": _("requested"),
+    "open": _("open"), "succeeded": _("succeeded"), "failed": _("failed"), "pending": _("pending"),
+    "delivered": _("delivered"), "dead": _("dead"), "cancelled": _("cancelled"), "found": _("found"), "done": _("done"),
+}  # fmt: skip
+"""What the timeline says to programs, said to people. Names of events, mails and paths stay what they are."""
 
 
 def attachment(content: bytes, name: str, content_type: str) -> HttpResponse:
@@ -111,10 +119,15 @@ class WithTimeline(BackOfficeAdmin):
     @display(description=_("timeline"))
     def timeline(self, obj):
         entries = timeline_of(self.subjects(obj), limit=TIMELINE_LENGTH)
-        return render_to_string("admin/timeline.html", {"entries": entries})
+        return render_to_string("admin/timeline.html", {"entries": [_spoken(each) for each in entries]})
 
     def subjects(self, obj) -> Subjects:
         raise NotImplementedError
+
+
+def _spoken(entry: Entry) -> Entry:
+    parts = ("kind", "name", "outcome") if entry["kind"] == "run" else ("kind", "outcome")
+    return {**entry, **{part: WORDS.get(entry[part], entry[part]) for part in parts}}
 
 
 class SubscriptionInline(PartInline):

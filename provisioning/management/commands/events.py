@@ -4,7 +4,7 @@ import time
 
 from django.core.management.base import BaseCommand
 
-from provisioning.models import Event
+from provisioning.models import Delivery, Event
 
 
 class Command(BaseCommand):
@@ -27,6 +27,8 @@ class Command(BaseCommand):
                 last = event.id
 
     def show(self, event: Event) -> None:
-        deliveries = " ".join(f"{each.destination}={each.get_state_display()}" for each in event.deliveries.all())
+        deliveries = " ".join(
+            f"{each.destination}={Delivery.State(each.state).word}" for each in event.deliveries.all()
+        )
         self.stdout.write(f"{event.occurred_on:%Y-%m-%dT%H:%M:%SZ} {event.type} {event.subject} {deliveries}")
         self.stdout.flush()
