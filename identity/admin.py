@@ -66,7 +66,7 @@ class AuditLogAdmin(LogEntryAdminMixin, RecordAdmin):
     list_filter = (("timestamp", DaysFilter),)
     search_fields = ("=object_pk", "=actor__username")
     ordering = ("-timestamp", "-id")
-    fields = ("timestamp", "actor", "remote_addr", "what", "about", "changes")
+    fields = ("timestamp", "actor", "remote_addr", "what", "about", "difference")
     readonly_fields = fields
 
     def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
@@ -101,7 +101,7 @@ class AuditLogAdmin(LogEntryAdminMixin, RecordAdmin):
         return capfirst(", ".join(self._label(entry, name) for name in entry.changes_dict)) or None
 
     @display(description=_("changes"))
-    def changes(self, entry):
+    def difference(self, entry):
         """The library's own table writes a field's name in lower case, which a German noun has not."""
         rows = [(capfirst(self._label(entry, name)), *values) for name, values in entry.changes_dict.items()]
         return render_to_string("backoffice/changes.html", {"changes": rows}) if rows else None

@@ -48,8 +48,8 @@ class RecoveryDevice(ThrottlingMixin, Device):
 class RecoveryCode(models.Model):
     """One that was not used yet: only its hash is kept."""
 
-    device = models.ForeignKey(RecoveryDevice, models.CASCADE, verbose_name=_("device"), related_name="codes")
-    hash = models.CharField(_("hash"), max_length=64)
+    device = models.ForeignKey(RecoveryDevice, models.CASCADE, related_name="codes")
+    hash = models.CharField(max_length=64)
 
     class Meta:
         db_table = "recovery_codes"
@@ -73,15 +73,15 @@ KEPT = timedelta(hours=24)
 class IdempotentRequest(models.Model):
     """The answer to a request that came with an Idempotency-Key; `scope` is a hash of the caller and the key."""
 
-    scope = models.CharField(_("scope"), max_length=64)
-    fingerprint = models.CharField(_("fingerprint"), max_length=64)
-    status = models.PositiveSmallIntegerField(_("status"), null=True)
-    answer = EncryptedTextField(_("answer"), null=True)
-    created_on = models.DateTimeField(_("created on"), default=timezone.now, db_index=True)
+    scope = models.CharField(max_length=64)
+    fingerprint = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(null=True)
+    answer = EncryptedTextField(null=True)
+    created_on = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:
         db_table = "idempotent_requests"
-        verbose_name, verbose_name_plural = _("repeatable request"), _("repeatable requests")
+        verbose_name, verbose_name_plural = _("idempotent request"), _("idempotent requests")
         constraints = [models.UniqueConstraint(fields=["scope"], name="idempotency_key_unique")]
 
     def __str__(self):

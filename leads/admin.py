@@ -41,6 +41,7 @@ class AddressAdmin(AuditedAdmin):
 
 @admin.register(LeadKey)
 class LeadKeyAdmin(LookedAt, BackOfficeAdmin):
-    list_display = ("lead_id", "created_on", "expires_at", "used_at")
+    list_display = ("lead", "created_on", "expires_at", "used_at")
+    list_select_related = ("lead",)
     raw_id_fields = ("lead",)
     ordering = ("-expires_at",)

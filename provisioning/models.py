@@ -264,9 +264,9 @@ class IdentityClaim(models.Model):
     no row lock is held meanwhile.
     """
 
-    name = models.CharField(_("name"), max_length=255, primary_key=True)
-    holder = models.UUIDField(_("holder"))
-    expires_at = models.DateTimeField(_("valid until"))
+    name = models.CharField(max_length=255, primary_key=True)
+    holder = models.UUIDField()
+    expires_at = models.DateTimeField()
 
     class Meta:
         db_table = "identity_claims"

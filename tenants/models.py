@@ -64,7 +64,7 @@ class Tenant(AuditedModel):
         max_length=KEY_LENGTH,
         validators=[RegexValidator(r"^[a-z0-9]+\Z", "Only lower-case letters and digits.", code="pattern")],
     )
-    spoc_user_id = models.UUIDField(_("ID of the contact user"), null=True, blank=True)
+    spoc_user_id = models.UUIDField(_("user ID of the contact"), null=True, blank=True)
     domains = models.JSONField(_("domains"), default=list, blank=True, validators=[validate_domains])
     lead = models.ForeignKey(
         Lead, models.PROTECT, verbose_name=_("lead"), null=True, blank=True, related_name="tenants"

@@ -176,6 +176,18 @@ class TestTheDescription:
             assert "post" in description["paths"][path]
         assert description["paths"]["/webhook"]["post"]["security"] == [{"signature": [], "timestamp": []}]
 
+    def test_says_nothing_that_is_meant_for_staff_in_whatever_language(self, description, office, anyone):
+        office.get("/admin/", headers={"Accept-Language": "de"})
+        assert anyone.get("/openapi.json?lang=de").json() == description
+        named = [
+            (kind, name)
+            for kind, schema in description["components"]["schemas"].items()
+            for name, field in schema.get("properties", {}).items()
+            if "title" in field
+        ]
+        assert not named
+        assert description["components"]["schemas"]["Plan"]["properties"]["price"]["description"].startswith("Net, ")
+
     def check(self, value, schema, description):
         whole = {**schema, "components": description["components"]}
         jsonschema.Draft202012Validator(whole, format_checker=jsonschema.FormatChecker()).validate(value)
