@@ -12,7 +12,7 @@ UNFOLD = (
     _("After you've created a user, you’ll be able to edit more user options."), _("All applications"),
     _("Apply Filters"), _("Choose file to upload"), _("Click to cancel"), _("Click to download"),
     _("Dark"), _("Date from"), _("Date to"), _("Expand row"), _("False"), _("From"),
-    _("General"), _("Go back"), _("Image preview"), _("Light"), _("Loading more results..."),
+    _("General"), _("Go back"), _("History"), _("Image preview"), _("Light"), _("Loading more results..."),
     _("More actions"), _("Next"), _("No data"), _("No recent searches"), _("No results found"),
     _("No results matching your query"), _("Not enough data."), _("Previous"), _("Recent searches"),
     _("Record picture"), _("Return to site"), _("Run"), _("Search apps and models..."),

@@ -35,6 +35,8 @@ class StaffAdmin(UserAdmin, BackOfficeAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+    autocomplete_fields = ("groups",)
+    filter_horizontal = ("user_permissions",)
     list_display = ("username", "email", "is_staff", "is_superuser", "is_active", "last_login")
 
     def get_readonly_fields(self, request, obj=None):

@@ -6,7 +6,7 @@ from leads import challenges
 
 class LeadsConfig(AppConfig):
     name = "leads"
-    verbose_name = _("Leads")
+    verbose_name = _("Customers")
 
     def ready(self):
         challenges.active()

@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 class ProvisioningConfig(AppConfig):
     name = "provisioning"
-    verbose_name = _("Provisioning")
+    verbose_name = _("Operations")
 
     def ready(self):
         from config.health import PROBES

@@ -17,7 +17,7 @@ from tests.test_office import change, changelist
 
 pytestmark = pytest.mark.django_db
 GERMAN = {"Accept-Language": "de"}
-ALIKE = {"id", "name", "status", "logo", "website", "minute", "webhooks", "autor"}
+ALIKE = {"id", "name", "status", "logo", "website", "minute"}
 """What is the same word in both languages."""
 
 
