@@ -1,7 +1,7 @@
 """Texts of libraries without a German of their own: named here, so that `make messages` keeps their translations."""
 
 from django.utils.translation import gettext_noop as _
-from django.utils.translation import ngettext_lazy
+from django.utils.translation import ngettext_lazy as ngettext
 
 AUDITLOG = (
     _("log entry"), _("log entries"), _("timestamp"), _("actor"), _("remote address"),
@@ -26,7 +26,7 @@ UNFOLD = (
         "Raw passwords are not stored, so there is no way to see this user’s password, but you can change the "
         'password using <a href="{}" class="text-primary-600 dark:text-primary-500">this form</a>.'
     ),
-    ngettext_lazy(
+    ngettext(
         "\n                Found %(counter)s result in %(time)s seconds\n            ",
         "\n                Found %(counter)s results in %(time)s seconds\n            ",
     ),

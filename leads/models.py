@@ -7,7 +7,6 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from config.fields import one_line
 from config.models import AuditedModel
@@ -18,9 +17,7 @@ class Address(AuditedModel):
 
     address = models.CharField(_("street"), max_length=500, null=True, blank=True)
     city = models.CharField(_("city"), max_length=100, null=True, blank=True, validators=[one_line])
-    state = models.CharField(
-        pgettext_lazy("part of an address", "state"), max_length=100, null=True, blank=True, validators=[one_line]
-    )
+    state = models.CharField(_("state or region"), max_length=100, null=True, blank=True, validators=[one_line])
     zip = models.CharField(_("postal code"), max_length=25, null=True, blank=True, validators=[one_line])
     country = models.CharField(_("country"), max_length=25, validators=[one_line])
 

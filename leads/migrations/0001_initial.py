@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
                 ('deleted_by', models.UUIDField(blank=True, editable=False, null=True, verbose_name='deleted by')),
                 ('address', models.CharField(blank=True, max_length=500, null=True, verbose_name='street')),
                 ('city', models.CharField(blank=True, max_length=100, null=True, validators=[django.core.validators.RegexValidator('^[^\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]*\\Z', 'The text holds a line break or another control character.', code='pattern')], verbose_name='city')),
-                ('state', models.CharField(blank=True, max_length=100, null=True, validators=[django.core.validators.RegexValidator('^[^\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]*\\Z', 'The text holds a line break or another control character.', code='pattern')], verbose_name='state')),
+                ('state', models.CharField(blank=True, max_length=100, null=True, validators=[django.core.validators.RegexValidator('^[^\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]*\\Z', 'The text holds a line break or another control character.', code='pattern')], verbose_name='state or region')),
                 ('zip', models.CharField(blank=True, max_length=25, null=True, validators=[django.core.validators.RegexValidator('^[^\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]*\\Z', 'The text holds a line break or another control character.', code='pattern')], verbose_name='postal code')),
                 ('country', models.CharField(max_length=25, validators=[django.core.validators.RegexValidator('^[^\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]*\\Z', 'The text holds a line break or another control character.', code='pattern')], verbose_name='country')),
             ],
