@@ -1,6 +1,7 @@
 """`make chaos`: the outbox and the sign-up under outages and SIGKILL. tests/test_chaos.py runs it shorter."""
 
 import logging
+import math
 import os
 import random
 import signal
@@ -18,6 +19,9 @@ from tests.receiver import Receiver, receiving
 from tests.running import is_up, relaying, variables, web
 from tests.servers import free_port
 from tests.world import wait_until
+
+CRASH_LOOP_SECONDS = 8
+"""granian takes a worker that dies sooner than that after it was started again for a crash loop, and exits."""
 
 
 class Relays:
@@ -151,14 +155,16 @@ def sign_ups(*, flows: int, kill_every: float, folder: Path, patience: float) ->
         wait_until(lambda: is_up(url))
 
         def kill_at_random() -> None:
+            respawned = -math.inf
             while not over.wait(random.uniform(0.5, 1.5) * kill_every):
                 if not is_up(url):
                     continue  # on a busy machine a worker may take longer to start than that
-                if random.random() < 0.5:
+                if time.monotonic() - respawned < CRASH_LOOP_SECONDS or random.random() < 0.5:
                     fleet.kill_one()
                     killed[1] += 1
-                elif workers := _children(master.pid):
-                    os.kill(random.choice(workers), signal.SIGKILL)
+                else:
+                    os.kill(random.choice(_children(master.pid)), signal.SIGKILL)
+                    respawned = time.monotonic()
                     killed[0] += 1
 
         killer = threading.Thread(target=kill_at_random)
