@@ -146,10 +146,9 @@ class ApiViewSet(ApiMixin, GenericViewSet):
 
     def _link(self, relation: str, limit: int, offset: int) -> str:
         """A link to another page (RFC 8288): the same query, with limit and offset replaced."""
-        query = self.request.query_params.copy()
-        query["limit"], query["offset"] = limit, offset
+        query = {**dict(self.request.query_params.lists()), "limit": limit, "offset": offset}
         base = f"{settings.PUBLIC_URL}{self.request.path}"
-        return f'<{base}?{urlencode(sorted(query.lists()), doseq=True)}>; rel="{relation}"'
+        return f'<{base}?{urlencode(sorted(query.items()), doseq=True)}>; rel="{relation}"'
 
     def count(self, request) -> Response:
         where = filters.read_where(request.query_params, self.serializer_class, self.search_fields)
