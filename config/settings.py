@@ -251,7 +251,7 @@ if REDIS_URL:
 
 # --- HTTP API --------------------------------------------------------------------------------------------------------
 
-WEB_THREADS = env.integer("WEB_THREADS", 4, minimum=1)  # of a process, that answer at once
+WEB_THREADS = env.integer("WEB_THREADS", 2, minimum=1)  # of a process, that answer at once
 MAX_BODY_BYTES = 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0)

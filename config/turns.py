@@ -2,6 +2,10 @@
 
 import threading
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_mine = threading.local()
 
 
 class Turns:
@@ -18,17 +22,34 @@ class Turns:
 
     def __enter__(self) -> None:
         with self._mutex:
-            if self._free:
+            wait = None if self._free else threading.Lock()
+            if wait is None:
                 self._free -= 1
-                return
-            mine = threading.Lock()
-            mine.acquire()
-            self._waiting.append(mine)
-        mine.acquire()  # until who has a turn hands it over
+            else:
+                wait.acquire()
+                self._waiting.append(wait)
+        if wait is not None:
+            wait.acquire()  # until who has a turn hands it over
+        _mine.turns = self
 
     def __exit__(self, *_) -> None:
+        _mine.turns = None
         with self._mutex:
             if self._waiting:
                 self._waiting.popleft().release()
             else:
                 self._free += 1
+
+
+@contextmanager
+def giving_way() -> Iterator[None]:
+    """Lets others have this thread's turn, if it has one, while it waits for a service that may be slow."""
+    turns = getattr(_mine, "turns", None)
+    if turns is None:
+        yield
+        return
+    turns.__exit__()
+    try:
+        yield
+    finally:
+        turns.__enter__()

@@ -20,6 +20,7 @@ from django.utils import timezone
 from rest_framework.exceptions import NotFound
 
 from config.errors import BadRequest, Conflict
+from config.turns import giving_way
 from identity import providers
 from identity.providers.base import Attempt, IdentityProvider, Memory, ProviderError, TenantProfile, Unreachable
 from provisioning import events
@@ -82,7 +83,8 @@ def _attempt(setup: IdentitySetup, provider: IdentityProvider, profile: TenantPr
         exclusive=_claim,
     )
     try:
-        auth_id = provider.set_up(attempt)
+        with giving_way():
+            auth_id = provider.set_up(attempt)
     except ProviderError as error:
         mine.update(last_error=str(error)[:500])
         raise

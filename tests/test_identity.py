@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
+from config.turns import Turns
 from identity import providers
 from identity.providers.base import IdentityProvider, Misconfigured, Step, Unreachable
 from provisioning.connectors.local import provision
@@ -69,6 +70,25 @@ class TestManageUsers:
 
     def test_serves_a_provider_named_by_a_setting(self, scripted):
         assert call_users(a_run(), provider="mine").json() == {"authId": "user-1"}
+
+    def test_keeps_nobody_waiting_while_the_provider_is_slow(self, scripted):
+        turns, seen = Turns(1), []
+
+        def another_request():
+            with turns:
+                seen.append("answered")
+
+        def slow():
+            other = threading.Thread(target=another_request, daemon=True)
+            other.start()
+            other.join(5)
+            return "user-1"
+
+        scripted(slow)
+        run = a_run()
+        with turns:
+            assert call_users(run, provider="mine").status_code == 200
+            assert seen == ["answered"]
 
     def test_follows_the_tenants_own_setting_and_refuses_another(self):
         run = a_run()

@@ -6,12 +6,14 @@ import socket
 import sqlite3
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 import requests
 
 from config import wsgi
-from config.turns import Turns
+from config.turns import Turns, giving_way
 from tests.world import served
 
 LEAD = {"firstName": "Ada", "lastName": "Lovelace", "companyName": "Acme", "email": "ada@acme.example"}
@@ -33,6 +35,18 @@ def test_clients_that_send_slowly_keep_nobody_waiting(service):
     assert requests.post(f"{service}/leads", json=LEAD, timeout=5).status_code == 200
     for client in clients:
         client.close()
+
+
+def test_sign_ups_that_wait_for_a_slow_challenge_keep_nobody_waiting(tmp_path):
+    doorman = {"CHALLENGE_PROVIDER": "tests.doorman.Doorman", "CHALLENGE_SITE_KEY": "s", "CHALLENGE_SECRET": "s"}
+    with served(VAR_DIR=str(tmp_path), WEB_THREADS="1", **doorman) as url, ThreadPoolExecutor() as pool:
+        begun = time.monotonic()
+        ask = partial(requests.post, f"{url}/leads", json=LEAD, headers={"X-Challenge-Response": "x"}, timeout=10)
+        waiting = [pool.submit(ask) for _ in range(4)]
+        time.sleep(0.5)  # until all are asked about
+        assert requests.get(f"{url}/ping", timeout=10).ok
+        assert time.monotonic() - begun < 2, "it waited for the doorman"
+        assert {each.result().status_code for each in waiting} == {200}
 
 
 def test_a_body_without_a_length_is_read_and_one_that_is_too_large_refused(service):
@@ -87,3 +101,25 @@ def test_turns_are_given_in_the_order_in_which_they_are_asked_for():
     assert order == [0, 1, 2, 3, 4, "late"]
     with turns, turns:  # both are free again
         pass
+
+
+def test_who_gives_way_has_its_turn_again_afterwards():
+    turns, seen = Turns(1), []
+
+    def other():
+        with turns:
+            seen.append("other")
+
+    another = threading.Thread(target=other)
+    with giving_way():  # without a turn there is none to give
+        pass
+    with turns:
+        with giving_way():
+            another.start()
+            another.join(5)
+        assert seen == ["other"]
+        late = threading.Thread(target=other)
+        late.start()
+        late.join(0.1)
+        assert late.is_alive()
+    late.join()

@@ -8,6 +8,7 @@ from django.utils.module_loading import import_string
 
 from config.errors import BadRequest
 from config.throttling import client_address
+from config.turns import giving_way
 from leads.challenges.base import Challenge
 
 CHALLENGES = {
@@ -40,5 +41,7 @@ def check(request) -> None:
     if challenge is None:
         return
     response = request.headers.get("X-Challenge-Response", "")
-    if not response or not challenge.passes(response, client_address(request._request)):
+    with giving_way():
+        passed = bool(response) and challenge.passes(response, client_address(request._request))
+    if not passed:
         raise BadRequest("The challenge was not passed: try it again.", code="challenge_failed")
