@@ -5,7 +5,8 @@ from django.core.cache.backends.db import DatabaseCache as DjangoDatabaseCache
 from django.db import DatabaseError, connections, router, transaction
 from django.utils.module_loading import import_string
 
-FAILURES = (OSError, DatabaseError, *([import_string("redis.exceptions.RedisError")] if settings.REDIS_URL else []))
+REDIS_FAILURES = (import_string("redis.exceptions.RedisError"),) if settings.REDIS_URL else ()
+FAILURES = (OSError, DatabaseError, *REDIS_FAILURES)
 """What a cache that is away raises."""
 
 

@@ -3,21 +3,25 @@
 A refusal by the database counts as well: the constraint that was violated carries the sentence that the caller reads.
 """
 
+import logging
 import re
 from collections.abc import Iterator
 from http import HTTPStatus
 
 from django.apps import apps
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError, models
+from django.db import IntegrityError, OperationalError, models
 from django.http import Http404, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from config.cache import REDIS_FAILURES
 from config.middleware import request_id
 
+logger = logging.getLogger(__name__)
+AWAY = (OperationalError, *REDIS_FAILURES)
 NAMES = {
     400: "BadRequestError",
     401: "UnauthorizedError",
@@ -61,6 +65,15 @@ class BadRequest(exceptions.APIException):
     default_code = "bad_request"
 
 
+class Unavailable(exceptions.APIException):
+    """PostgreSQL or Redis is away, or broke the request off (a lock, a deadlock): it can be repeated."""
+
+    status_code = 503
+    default_detail = "The service cannot answer at the moment. Try again."
+    default_code = "unavailable"
+    wait = 5
+
+
 class Conflict(exceptions.APIException):
     """The state of things refuses the request: not unique, or an illegal move."""
 
@@ -90,6 +103,9 @@ def exception_handler(exc: Exception, context: dict) -> Response | None:
         if constraint is None:
             return None
         exc = Conflict(constraint.violation_error_message, code=constraint.violation_error_code or "unique")
+    elif isinstance(exc, AWAY):
+        logger.error("PostgreSQL or Redis is away: %s", exc, exc_info=exc)
+        exc = Unavailable()
     if not isinstance(exc, exceptions.APIException):
         return None
     headers = {}
