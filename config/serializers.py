@@ -17,6 +17,8 @@ from rest_framework.validators import UniqueValidator
 
 from config import fields
 
+AS_THEY_ARE = (serializers.CharField, serializers.BooleanField, serializers.DateTimeField, serializers.UUIDField)
+"""Fields whose values a JSON encoder writes as they are stored."""
 AUDIT_FIELDS = ("created_on", "modified_on", "created_by", "modified_by", "deleted", "deleted_on", "deleted_by")
 
 
@@ -172,7 +174,7 @@ class ModelSerializer(StrictFields, serializers.ModelSerializer):
     def _column(cls, item: serializers.Field) -> "Column":
         if isinstance(item, fields.RelatedId):
             return item.field_name, attrgetter(cls.Meta.model._meta.get_field(item.source).attname), None
-        if isinstance(item, serializers.DateTimeField | serializers.UUIDField):  # JSON encoders know them
+        if isinstance(item, AS_THEY_ARE):
             return item.field_name, attrgetter(item.source), None
         return item.field_name, attrgetter(item.source), item.to_representation
 
