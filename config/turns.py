@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.db import connections
+
 _mine = threading.local()
 
 
@@ -43,13 +45,24 @@ class Turns:
 
 @contextmanager
 def giving_way() -> Iterator[None]:
-    """Lets others have this thread's turn, if it has one, while it waits for a service that may be slow."""
+    """Lets others have this thread's turn, if it has one, while it waits for a service that may be slow.
+
+    It keeps no connection to the database meanwhile, nor while it waits for its turn: who has a turn may need one.
+    """
     turns = getattr(_mine, "turns", None)
     if turns is None:
         yield
         return
+    _give_back_connections()
     turns.__exit__()
     try:
         yield
     finally:
+        _give_back_connections()
         turns.__enter__()
+
+
+def _give_back_connections() -> None:
+    for each in connections.all(initialized_only=True):
+        if not each.in_atomic_block:
+            each.close()

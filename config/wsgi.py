@@ -10,6 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_wsgi_application()
 
 from django.conf import settings  # noqa: E402  (only now there are any)
+from django.utils.http import parse_header_parameters  # noqa: E402
 
 from config.turns import Turns  # noqa: E402
 
@@ -36,6 +37,10 @@ def application(environ, start_response):
     for name in _variables:  # granian puts the environment beside the headers: HTTP_PROXY is no header
         if environ.get(name) == os.environ.get(name):
             environ.pop(name, None)
+    try:
+        parse_header_parameters(environ.get("CONTENT_TYPE") or "")
+    except ValueError:  # its charset is none (RFC 8187); Django would fail before there is anybody to answer
+        environ["CONTENT_TYPE"] = "application/octet-stream"
     _read_ahead(environ)
     with _turn:
         response = django_application(environ, start_response)

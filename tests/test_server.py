@@ -11,9 +11,12 @@ from functools import partial
 
 import pytest
 import requests
+from django.db import connection
 
 from config import wsgi
 from config.turns import Turns, giving_way
+from tests.conftest import users_body, users_signed
+from tests.make import make_contact, make_run
 from tests.world import served
 
 LEAD = {"firstName": "Ada", "lastName": "Lovelace", "companyName": "Acme", "email": "ada@acme.example"}
@@ -38,7 +41,7 @@ def test_clients_that_send_slowly_keep_nobody_waiting(service):
 
 
 def test_sign_ups_that_wait_for_a_slow_challenge_keep_nobody_waiting(tmp_path):
-    doorman = {"CHALLENGE_PROVIDER": "tests.doorman.Doorman", "CHALLENGE_SITE_KEY": "s", "CHALLENGE_SECRET": "s"}
+    doorman = {"CHALLENGE_PROVIDER": "tests.slow.Doorman", "CHALLENGE_SITE_KEY": "s", "CHALLENGE_SECRET": "s"}
     with served(VAR_DIR=str(tmp_path), WEB_THREADS="1", **doorman) as url, ThreadPoolExecutor() as pool:
         begun = time.monotonic()
         ask = partial(requests.post, f"{url}/leads", json=LEAD, headers={"X-Challenge-Response": "x"}, timeout=10)
@@ -47,6 +50,34 @@ def test_sign_ups_that_wait_for_a_slow_challenge_keep_nobody_waiting(tmp_path):
         assert requests.get(f"{url}/ping", timeout=10).ok
         assert time.monotonic() - begun < 2, "it waited for the doorman"
         assert {each.result().status_code for each in waiting} == {200}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_set_ups_of_a_slow_identity_provider_keep_no_connection_from_others(tmp_path, settings):
+    """More of them than there are connections: who gives its turn away gives its connection back."""
+    runs = [make_run() for _ in range(5)]
+    for run in runs:
+        make_contact(run.tenant, is_primary=True)
+    calls = [(body := users_body(run, provider="registrar"), users_signed(run, body)) for run in runs]
+    few = {"WEB_THREADS": "1", "DB_POOL_SIZE": "2", "IDENTITY_PROVIDERS": "registrar=tests.slow.Registrar"}
+    database = {"DB_HOST": connection.settings_dict["HOST"], "DB_PORT": str(connection.settings_dict["PORT"]),
+                "DB_USER": connection.settings_dict["USER"], "DB_DATABASE": connection.settings_dict["NAME"],
+                "DB_SCHEMA": os.environ["DB_SCHEMA"],
+                "ENCRYPTION_KEYS": ",".join(settings.ENCRYPTION_KEYS)}  # fmt: skip
+    with served(VAR_DIR=str(tmp_path), WEBHOOK_API_MAX_ATTEMPTS="0", **few, **database) as url:
+        with ThreadPoolExecutor() as pool:
+            begun = time.monotonic()
+            ask = partial(requests.post, f"{url}/manage/users", timeout=60)
+            waiting = [pool.submit(ask, body, headers={"content-type": "application/json", **signed})
+                       for body, signed in calls]  # fmt: skip
+            answers = [each.result() for each in waiting]
+        assert [each.status_code for each in answers] == [200] * len(runs), [each.text for each in answers]
+        assert time.monotonic() - begun < 10, "they waited for one another"
+
+
+def test_a_type_of_content_that_cannot_be_read_is_refused(service):
+    headers = {"Content-Type": "application/json; a*=none'en'x%41"}
+    assert requests.post(f"{service}/leads", data=b"{}", headers=headers).status_code == 415
 
 
 def test_a_body_without_a_length_is_read_and_one_that_is_too_large_refused(service):
