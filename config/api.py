@@ -156,8 +156,7 @@ class ApiViewSet(ApiMixin, GenericViewSet):
 
     def retrieve(self, request, id) -> Response:
         wanted = filters.read_filter(request.query_params, self.serializer_class, self.search_fields)
-        if wanted.where or wanted.limit or wanted.offset:
-            raise BadRequest("Of a single object only fields and include can be chosen.")
+        filters.must_be_of_one(wanted)
         queryset = filters.apply(wanted, self.get_queryset(), self.serializer_class, request.user)
         found = next(iter(queryset.filter(id=id).order_by()), None)
         if found is None:

@@ -25,13 +25,34 @@ from config.serializers import ModelSerializer
 Serializers = type[ModelSerializer]
 
 
+MAX_CONDITIONS, MAX_PATTERN = 250, 1000
+"""What databases cope with: SQLite's statements are at most 1,000 expressions deep."""
+
+
 def where(given: Mapping[str, Any], serializer: Serializers) -> Q:
+    """The condition that `given` says. Raises BadRequest."""
+    if _count(given) > MAX_CONDITIONS:
+        raise BadRequest(f"where holds more than {MAX_CONDITIONS} conditions.")
+    return _where(given, serializer)
+
+
+def _count(given: object) -> int:
+    """How many conditions there are at most: an operand that is an array is one."""
+    if not isinstance(given, dict):
+        return 1
+    return sum(
+        sum(map(_count, value)) if name in ("and", "or") and isinstance(value, list) else _count(value)
+        for name, value in given.items()
+    )
+
+
+def _where(given: Mapping[str, Any], serializer: Serializers) -> Q:
     condition = Q()
     for name, value in given.items():
         if name in ("and", "or"):
             if not isinstance(value, list) or not value or not all(isinstance(part, dict) and part for part in value):
                 raise BadRequest(f"{name} takes an array of conditions.")
-            parts = [where(part, serializer) for part in value]
+            parts = [_where(part, serializer) for part in value]
             condition &= reduce(or_, parts) if name == "or" else Q(*parts)
         else:
             column = property_field(name, serializer)
@@ -72,6 +93,8 @@ class Operand:
             raise BadRequest(f"{self.name} is no text: it cannot be matched with a pattern.")
         if not isinstance(self.value, str) or re.search(r"(?<!\\)(\\\\)*\\\Z", self.value):
             raise BadRequest(f"{self.name} must be matched with a text that does not end in a backslash.")
+        if len(self.value) > MAX_PATTERN:
+            raise BadRequest(f"{self.name} must be matched with at most {MAX_PATTERN} characters.")
         return self.value
 
 
@@ -181,7 +204,11 @@ def _cast(name: str, field: models.Field, value) -> Any:
             raise ValueError("a truth value is no other value")
         if isinstance(field.target_field if field.is_relation else field, models.UUIDField):
             return uuid.UUID(str(value))
+        if isinstance(value, float) and not value.is_integer():
+            raise ValueError("a fraction is no whole number")
         result = field.to_python(value)
+        if isinstance(result, int) and not -(2**63) <= result < 2**63:
+            raise ValueError("no column is that wide")
         if field.choices and result not in dict(field.flatchoices):
             raise ValueError("not one of the choices")
         return result

@@ -51,13 +51,13 @@ def secret(name: str, *, required: bool, default: str = "") -> str:
     return default
 
 
-def integer(name: str, default: int, *, minimum: int = 0) -> int:
-    """A whole number of at least `minimum`."""
+def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31 - 1) -> int:
+    """A whole number between `minimum` and `maximum`."""
     value = text(name)
     if value is None:
         return default
-    if not re.fullmatch(r"-?\d{1,15}", value) or int(value) < minimum:
-        raise ImproperlyConfigured(f"{name} must be a whole number of at least {minimum}.")
+    if not re.fullmatch(r"-?\d{1,15}", value) or not minimum <= int(value) <= maximum:
+        raise ImproperlyConfigured(f"{name} must be a whole number of at least {minimum} and at most {maximum}.")
     return int(value)
 
 

@@ -17,13 +17,13 @@ from django.db.models import Prefetch, Q, QuerySet
 from django.http import QueryDict
 from rest_framework.exceptions import ParseError
 
-from config.conditions import Operand, Serializers, property_field, quoted, where
+from config.conditions import MAX_PATTERN, Operand, Serializers, property_field, quoted, where
 from config.errors import BadRequest
 from config.parsing import MAX_DEPTH, load_json, unstorable_path
 from config.serializers import Selection, included_attribute
 
 DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET = 100, 1000, 2**31 - 1
-MAX_INCLUDES = 16
+MAX_INCLUDES = MAX_WORDS = 16
 DEEP = 5000
 """The offset from which on skipping rows costs more than looking the page's rows up once more."""
 FILTER_KEYS = frozenset({"where", "fields", "include", "order", "limit", "skip", "offset"})
@@ -54,6 +54,12 @@ def read_filter(query: QueryDict, serializer: Serializers, search_fields: tuple[
     if "offset" in query:
         result = replace(result, offset=_offset(query["offset"], "offset"))
     return result
+
+
+def must_be_of_one(wanted: Filter) -> None:
+    """Raises BadRequest where a filter for a single object says what only a list can be asked for."""
+    if wanted.where or wanted.limit or wanted.offset:
+        raise BadRequest("Of a single object only fields and include can be chosen.")
 
 
 def read_where(query: QueryDict, serializer: Serializers, search_fields: tuple[str, ...] = ()) -> Q:
@@ -134,6 +140,8 @@ def _put(result: dict, key: str, name: str, texts: list[str]) -> None:
     if last == "" or len(texts) > 1:
         start = len(result) if last == "" else 0
         target = result if last == "" else result.setdefault(last, {})
+        if not isinstance(target, dict):
+            raise BadRequest(f"{key} contradicts another parameter.")
         target.update({str(start + index): text for index, text in enumerate(texts)})
     else:
         result[last] = texts[0]
@@ -279,6 +287,14 @@ def _fields(given, serializer: Serializers) -> frozenset[str] | None:
     return chosen or frozenset(name for name in known if name not in given)
 
 
+def _search(text: str, columns: tuple[str, ...]) -> Q:
+    """Every word in one of `columns`."""
+    words = text.split()
+    if len(words) > MAX_WORDS or len(text) > MAX_PATTERN:
+        raise BadRequest(f"search takes at most {MAX_WORDS} words and {MAX_PATTERN} characters.")
+    return Q(*(reduce(or_, (Q(**{f"{column}__icontains": word}) for column in columns), Q()) for word in words))
+
+
 def _plain_where(query: QueryDict, structured: str, serializer: Serializers, search_fields: tuple[str, ...]) -> Q:
     """The conditions of `?status=0` and `?search=`."""
     condition = Q()
@@ -288,8 +304,7 @@ def _plain_where(query: QueryDict, structured: str, serializer: Serializers, sea
         if "\0" in "".join(texts):
             raise BadRequest(f"{name} holds a NUL.")
         if name == "search":
-            for word in texts[-1].split():
-                condition &= reduce(or_, (Q(**{f"{column}__icontains": word}) for column in search_fields), Q())
+            condition &= _search(texts[-1], search_fields)
         elif name in PLAIN_PARAMETERS and structured == "filter":
             continue
         else:

@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from itertools import takewhile
 
 from django.conf import settings
 from rest_framework.exceptions import APIException, ParseError, ValidationError
@@ -57,10 +58,13 @@ def _walk(value) -> Iterator[tuple[int, tuple, object]]:
 
 
 def unstorable_path(value) -> tuple | None:
-    """Where `value` holds a text with NUL or a lone surrogate, which PostgreSQL and UTF-8 cannot hold; else None."""
+    """Where `value` holds a text with NUL or a lone surrogate, which PostgreSQL and UTF-8 cannot hold; else None.
+
+    Of a key that is such a text, and of all inside it, where the object is: the path itself can be stored.
+    """
     for _, path, item in _walk(value):
         if isinstance(item, str) and _UNSTORABLE.search(item):
-            return path
+            return tuple(takewhile(lambda step: not isinstance(step, str) or not _UNSTORABLE.search(step), path))
     return None
 
 

@@ -382,7 +382,7 @@ WEBHOOK_SECRET_EXPIRY = timedelta(milliseconds=env.integer("WEBHOOK_SECRET_EXPIR
 DEPROVISION_GRACE = timedelta(seconds=env.integer("DEPROVISION_GRACE", 0))
 WEBHOOK_SECRET_OVERLAP = timedelta(milliseconds=env.integer("WEBHOOK_SECRET_OVERLAP", 300_000))
 WEBHOOK_TIMESTAMP_TOLERANCE = timedelta(seconds=env.integer("WEBHOOK_TIMESTAMP_TOLERANCE", 20, minimum=1))
-WEBHOOK_LOG_EXPIRY = timedelta(days=env.integer("WEBHOOK_LOG_EXPIRY", 90, minimum=1))
+WEBHOOK_LOG_EXPIRY = timedelta(days=env.integer("WEBHOOK_LOG_EXPIRY", 90, minimum=1, maximum=36_500))
 WEBHOOK_HANDLERS = env.pairs("WEBHOOK_HANDLERS")
 
 # --- Identity providers ----------------------------------------------------------------------------------------------
@@ -455,7 +455,11 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = FROM_EMAIL
 EMAIL_URL = env.text("EMAIL_URL")
 EMAIL_TIMEOUT = 10
 EMAIL_FILE_PATH = VAR_DIR / "mail"
-_mail = urlsplit(EMAIL_URL or "file://")
+try:
+    _mail = urlsplit(EMAIL_URL or "file://")
+    _mail_port = _mail.port
+except ValueError:  # whose text may be a part of the password
+    raise ImproperlyConfigured("EMAIL_URL is malformed: escape what a password holds besides letters.") from None
 if _mail.scheme == "file" and PRODUCTION:
     raise ImproperlyConfigured("EMAIL_URL is required when NODE_ENV=prod: smtp://…, smtp+tls://… or ses://.")
 if _mail.scheme not in ("file", "console", "ses", "smtp", "smtp+tls", "smtp+ssl"):
@@ -467,7 +471,7 @@ EMAIL_BACKEND = {
     "ses": "anymail.backends.amazon_ses.EmailBackend",
 }.get(_mail.scheme, "django.core.mail.backends.smtp.EmailBackend")
 if _mail.scheme.startswith("smtp"):
-    EMAIL_HOST, EMAIL_PORT = _mail.hostname or "localhost", _mail.port or (465 if _mail.scheme == "smtp+ssl" else 25)
+    EMAIL_HOST, EMAIL_PORT = _mail.hostname or "localhost", _mail_port or (465 if _mail.scheme == "smtp+ssl" else 25)
     EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_mail.username or ""), unquote(_mail.password or "")
     EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.scheme == "smtp+tls", _mail.scheme == "smtp+ssl"
 AWS_REGION = env.text("AWS_REGION", "us-east-1")

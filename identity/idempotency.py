@@ -63,8 +63,11 @@ def once(key: str, handler: Callable[..., Response], request: Request, *args: An
         if not is_first:
             return _stored(row, fingerprint)
         response = handler(request, *args, **kwargs)
-        row.status, row.answer = response.status_code, json.dumps(response.data, cls=JSONEncoder)
-        row.save(update_fields=["status", "answer"])
+        if response.status_code >= 400:  # a refusal that leaves something behind: an invoice to be paid first
+            row.delete()
+        else:
+            row.status, row.answer = response.status_code, json.dumps(response.data, cls=JSONEncoder)
+            row.save(update_fields=["status", "answer"])
         return response
 
 
@@ -102,6 +105,6 @@ def _caller(request: Request) -> str:
 def _digest(*parts: str | bytes) -> str:
     digest = hashlib.sha256()
     for part in parts:
-        content = part if isinstance(part, bytes) else part.encode("utf-8", "surrogateescape")
+        content = part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass")
         digest.update(len(content).to_bytes(8, "big") + content)
     return digest.hexdigest()

@@ -95,7 +95,7 @@ class HasPermissionCode(BasePermission):
     """
 
     def has_permission(self, request, view) -> bool:
-        action = getattr(view, "action", None) or request.method.lower()
+        action = getattr(view, "action", None) or request.method.lower().replace("head", "get")
         codes: Iterable[str] = getattr(view, "permission_codes", {}).get(action, ())
         if request.user is None:
             return False

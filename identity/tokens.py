@@ -1,8 +1,9 @@
 """JSON Web Tokens (RFC 7519) as CONTRACT section 3 has them: ours, and those minted elsewhere with the same secret."""
 
+import re
 import uuid
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 from rest_framework_simplejwt.exceptions import TokenError
@@ -12,13 +13,15 @@ from rest_framework_simplejwt.tokens import RefreshToken as SimpleRefreshToken
 from identity.models import User
 from identity.permissions import codes_of
 
+LAST_MOMENT = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
+
 
 class AccessToken(SimpleAccessToken):
     """An access token. One that was minted elsewhere may lack `jti` and `token_type`; `exp` it must have."""
 
     def verify(self):
-        if "exp" not in self.payload:  # that it lies ahead has been checked while decoding
-            raise TokenError("The token has no exp claim.")
+        if not _is_moment(self.payload.get("exp")):  # that it lies ahead has been checked while decoding
+            raise TokenError("The token has no exp claim that is a point in time.")
         if self.payload.get("token_type", "access") != "access":
             raise TokenError("The token has the wrong type.")
 
@@ -29,8 +32,14 @@ class RefreshToken(SimpleRefreshToken):
     access_token_class = AccessToken
 
     def verify(self, *args, **kwargs):
-        if not isinstance(self.payload.get("jti"), str) or self.payload.get("token_type") != "refresh":
+        jti, subject = self.payload.get("jti"), self.payload.get("id")
+        ours = isinstance(jti, str) and re.fullmatch("[\x21-\x7e]{1,255}", jti) and isinstance(subject, str)
+        if not ours or self.payload.get("token_type") != "refresh" or not _is_moment(self.payload.get("exp")):
             raise TokenError("This is no refresh token.")
+        try:
+            uuid.UUID(subject)
+        except ValueError as error:
+            raise TokenError("This is no refresh token.") from error
         super().verify(*args, **kwargs)
 
     def spend(self) -> None:
@@ -38,6 +47,11 @@ class RefreshToken(SimpleRefreshToken):
         _, spent_now = self.blacklist()
         if not spent_now:
             raise TokenError("The token has been used.")
+
+
+def _is_moment(claim: object) -> bool:
+    """Whether a claim is a NumericDate (RFC 7519, section 2) that a database can hold. PyJWT takes a text, too."""
+    return type(claim) in (int, float) and 0 <= claim <= LAST_MOMENT
 
 
 def mint(

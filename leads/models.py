@@ -9,11 +9,21 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from config.fields import one_line
-from config.models import AuditedModel
+from config.models import AuditedManager, AuditedModel, AuditedQuerySet
+
+
+class AddressQuerySet(AuditedQuerySet):
+    def visible_to(self, principal):
+        lead_id = getattr(principal, "lead_id", None)
+        own = models.Q(leads=lead_id) | models.Q(tenants__lead=lead_id)
+        return self if lead_id is None else self.filter(own).distinct()
 
 
 class Address(AuditedModel):
-    """A postal address; only the country is certain."""
+    """A postal address; only the country is certain. It is of the lead, the tenant, or both, that point at it."""
+
+    objects = AuditedManager.from_queryset(AddressQuerySet)()
+    everything = models.Manager.from_queryset(AddressQuerySet)()
 
     address = models.CharField(_("street"), max_length=500, null=True, blank=True)
     city = models.CharField(_("city"), max_length=100, null=True, blank=True, validators=[one_line])

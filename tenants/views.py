@@ -9,7 +9,7 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.response import Response
 
 from config.api import ApiView, ApiViewSet, crud_codes
-from config.filters import prefetches, read_filter
+from config.filters import must_be_of_one, prefetches, read_filter
 from config.schema import including, model_schema
 from config.serializers import Selection, Serializer
 from config.throttling import KeyCheckLimit, PublicLimit
@@ -168,6 +168,7 @@ class TenantConfigViewSet(IdempotentMixin, ApiViewSet):
     def tenant(self, request, id):
         """The tenant that the configuration belongs to."""
         wanted = read_filter(request.query_params, TenantSerializer)
+        must_be_of_one(wanted)
         tenants = TenantSerializer.Meta.model.objects.visible_to(request.user).filter(configs__id=self.found(id=id).id)
         found = tenants.prefetch_related(*prefetches(wanted, TenantSerializer, request.user)).first()
         if found is None:

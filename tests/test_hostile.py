@@ -13,7 +13,7 @@ from identity.tokens import RefreshToken, mint
 from leads.models import Lead
 from tenants.models import Tenant
 from tests.conftest import STAFF_ID, Caller, assert_error
-from tests.make import make_lead, make_tenant, make_user, sign_up_body
+from tests.make import SUBSCRIPTION, make_lead, make_tenant, make_user, sign_up_body
 
 pytestmark = pytest.mark.django_db
 NOBODY = "7c1f3b52-9a41-4f3e-8a55-0d8f1f6f2a10"
@@ -42,6 +42,8 @@ PLACES = ["/leads", "/tenants", "/contacts", "/invoices", "/tenant-configs", "/a
         (b"", "", 422),
         (b'{"\\u0000": 1}', "application/json", 422),
         (b'{"firstName": "\\ud800"}', "application/json", 422),
+        (b'{"\\ud800": "\\ud801"}', "application/json", 422),
+        (b'{"a\\ud800": {"x": ["\\u0000"]}}', "application/json", 422),
         (b'{"unknown": 1}', "application/json", 422),
         (b"a=1", "application/x-www-form-urlencoded", 415),
         (b"{}", "text/plain", 415),
@@ -221,6 +223,12 @@ BAD_QUERIES = [
     {"filter": {"where": {"status": 10**30}}},
     {"filter": {"where": {"status": 1e308}}},
     {"filter": {"where": {"status": True}}},
+    {"filter": {"where": {"status": 1.9}}},
+    {"filter": {"where": {"status": {"inq": [2**63]}}}},
+    {"filter": {"where": {"or": [{"name": str(number)} for number in range(251)]}}},
+    {"filter": {"where": {"name": {"like": "%" * 1001}}}},
+    {"filter": '{"limit":"5"}', "filter[limit]": ["1", "2"]},
+    {"filter": '{"where":{"name":7}}', "filter[where][name]": ["1", "2"]},
     {"filter": {"where": {"id": "x"}}},
     {"filter": {"where": {"id": 7}}},
     {"filter": {"where": {"createdOn": "soon"}}},
@@ -248,6 +256,8 @@ BAD_QUERIES = [
     {"status": "x"},
     {"name": "\u0000"},
     {"search": "\u0000"},
+    {"search": "a " * 17},
+    {"search": "a" * 1001},
     {"access_token": "x"},
 ]
 
@@ -284,6 +294,7 @@ def encoded(secret="a-secret-of-the-tests-that-is-long-enough", **claims) -> str
         lambda: encoded(exp=1),
         lambda: encoded(exp=None),
         lambda: encoded(exp="soon"),
+        lambda: encoded(exp=str(int(time.time()) + 60)),
         lambda: encoded(iss="others"),
         lambda: encoded(iss=None),
         lambda: encoded(secret="another-secret-that-is-long-enough-too"),
@@ -303,6 +314,30 @@ def test_a_token_that_is_none_is_unauthorized(token):
     answer = Caller(token()).get("/tenants")
     assert_error(answer, 401)
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"id": "auth0|7"}, {"id": []}, {"jti": "x" * 400}, {"jti": "\0"}, {"jti": 7}, {"exp": 10**15},
+        {"exp": "9999999999"}, {"exp": True}, {"token_type": "access"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_refresh_token_that_is_none_of_ours_is_unauthorized(anyone, claims):
+    token = encoded(**{"jti": "abc", "token_type": "refresh", **claims})
+    assert_error(anyone.post("/auth/token/refresh", {"refresh": token}), 401)
+    assert anyone.post("/auth/token/revoke", {"refresh": token}).status_code in (204, 401)
+
+
+def test_a_token_whose_bearer_cannot_be_written_has_idempotency_keys_too():
+    path, foreign = f"/tenants/{make_tenant().id}/provision", Caller(encoded(id="\ud800", permissions=["10216"]))
+    assert [foreign.post(path, SUBSCRIPTION, **{"Idempotency-Key": "k"}).status_code for _ in range(2)] == [204, 204]
+
+
+@pytest.mark.parametrize("months", ["0", "37", "0012999", "0001999999", "-1", "1.5", "١٢", ""])
+def test_a_number_of_months_that_is_none_is_a_bad_request(staff, months):
+    assert_error(staff.get("/billing/summary", months=months), 400)
 
 
 def test_a_token_minted_elsewhere_is_accepted_also_with_an_id_that_is_no_uuid():

@@ -13,7 +13,7 @@ from leads.models import Lead
 from provisioning.models import Event, ProvisioningRun
 from tenants.models import Tenant
 from tests.conftest import Caller, assert_error, at_once
-from tests.make import SUBSCRIPTION, make_key, make_lead, make_tenant, sign_up_body
+from tests.make import SUBSCRIPTION, make_key, make_lead, make_plan, make_tenant, sign_up_body
 
 KEY = {"Idempotency-Key": "7c1f3b52-9a41"}
 TENANT = {
@@ -61,6 +61,14 @@ class TestARepeatedRequest:
     def test_that_was_refused_leaves_its_key_free(self, staff):
         assert_error(staff.post("/tenants", {**TENANT, "domains": ["other.example"]}, **KEY), 400)
         assert staff.post("/tenants", TENANT, **KEY).status_code == 200
+
+    def test_that_has_to_be_paid_first_is_done_once_it_is(self, staff, caller_for, settings):
+        settings.BILLING_PAYMENT_FIRST = True
+        tenant = make_tenant(lead=make_lead())
+        path, body, caller = f"/tenants/{tenant.id}/provision", {"planId": str(make_plan().id)}, caller_for(tenant.lead)
+        assert_error(caller.post(path, body, **KEY), 402)
+        staff.patch(f"/invoices/{tenant.invoices.get().id}", {"status": "PAID"})
+        assert caller.post(path, body, **KEY).status_code == 204
 
     def test_is_forgotten_after_a_day(self, staff):
         body = {**TENANT, "key": "one"}

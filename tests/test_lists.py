@@ -167,6 +167,28 @@ def test_every_part_includes_its_tenant(staff, path):
     assert staff.get(path, tenantId=str(tenant.id)).json()[0]["tenantId"] == str(tenant.id)
 
 
+def test_a_lead_sees_its_own_addresses_and_no_other(caller_for):
+    lead, other = make_lead(address=make_address()), make_lead(address=make_address())
+    tenant = make_tenant(lead=lead, address=make_address())
+    make_tenant(lead=other, address=other.address)
+    caller = caller_for(lead)
+    for path in ("/leads", "/tenants"):
+        (row,) = caller.get(path, filter={"include": ["address"]}).json()
+        assert row["address"]["id"] == str(lead.address_id if path == "/leads" else tenant.address_id)
+        assert caller.get(f"{path}/{row['id']}", filter={"include": ["address"]}).json()["address"] == row["address"]
+    within = {"include": [{"relation": "tenant", "scope": {"include": ["address"]}}]}
+    (row,) = caller.get("/leads", filter=within).json()
+    assert row["tenant"]["address"]["id"] == str(tenant.address_id)
+
+
+@pytest.mark.parametrize("query", [{"where": {"name": "x"}}, {"limit": 1}, {"skip": 1}], ids=str)
+def test_of_a_single_object_only_fields_and_relations_can_be_chosen(staff, query):
+    tenant = make_tenant()
+    config = make_config(tenant)
+    assert_error(staff.get(f"/tenants/{tenant.id}", filter=query), 400)
+    assert_error(staff.get(f"/tenant-configs/{config.id}/tenant", filter=query), 400)
+
+
 def test_a_filter_may_include_only_so_much(staff):
     make_tenant()
     scope: dict = {}

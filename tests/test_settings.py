@@ -31,6 +31,10 @@ PRODUCTION = {
         ("DB_POOLER", "session"),
         ("DB_REPLICA_HOST", "replica.example"),
         ("EMAIL_URL", "pigeon://loft"),
+        ("EMAIL_URL", "smtp://mailer:se/cret@mail.example:25"),
+        ("EMAIL_URL", "smtp://["),
+        ("LEAD_TOKEN_EXPIRY", "999999999999999"),
+        ("WEBHOOK_LOG_EXPIRY", "999999999"),
         ("EVENT_CONNECTOR", "kafka"),
         ("EVENT_CONNECTOR", "no.such.Class"),
         ("EVENTS_ON_BUS", "TENANT_EXPLODED"),
@@ -67,6 +71,7 @@ def test_a_value_that_makes_no_sense_stops_the_start_and_is_named(name, value, t
     found = manage("check", VAR_DIR=str(tmp_path), **variables, **{name: value})
     assert found.returncode != 0
     assert name in found.stderr.splitlines()[-1]
+    assert "'se'" not in found.stderr  # of a password
 
 
 @pytest.mark.parametrize("name", ["DJANGO_SECRET_KEY", "JWT_SECRET", "ENCRYPTION_KEYS", "EVENT_CONNECTOR", "EMAIL_URL"])

@@ -1,5 +1,6 @@
 """The sums for the dashboard, and what payment gateways tell of."""
 
+import re
 from typing import ClassVar
 
 from django.http import Http404
@@ -36,7 +37,7 @@ class SummaryView(ApiView):
     def get(self, request):
         """Per currency, and month by month up to the present one."""
         wanted = request.query_params.get("months", "12")
-        if not wanted.isdecimal() or not 1 <= int(wanted[:4]) <= MAX_MONTHS:
+        if not re.fullmatch("[0-9]{1,4}", wanted) or not 1 <= int(wanted) <= MAX_MONTHS:
             raise BadRequest(f"months must be a whole number from 1 to {MAX_MONTHS}.")
         return Response(SummarySerializer(summary(months=int(wanted))).data)
 
