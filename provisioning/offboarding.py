@@ -27,7 +27,7 @@ from config.serializers import ModelSerializer
 from leads.models import Address, Lead, LeadKey
 from leads.serializers import AddressSerializer, LeadSerializer
 from provisioning.models import Event, ProvisioningRun
-from provisioning.requests import publish_deprovisioning
+from provisioning.requests import fail_run, publish_deprovisioning
 from tenants import lifecycle
 from tenants.models import Branding, Contact, Resource, Tenant, TenantConfig, TenantStatus
 from tenants.serializers import ContactSerializer, ResourceSerializer, TenantConfigSerializer, TenantSerializer
@@ -50,20 +50,22 @@ def restore(*, tenant_id: uuid.UUID, actor: uuid.UUID | None) -> None:
 
 
 def begin_after_grace() -> int:
-    """Publish the deprovisionings whose grace period is over; how many."""
+    """Publish the deprovisionings whose grace period is over; how many. Those of deleted tenants are ended instead."""
     waiting = ProvisioningRun.objects.open().filter(
         ~Exists(Event.objects.filter(run=OuterRef("pk"))),
         kind=ProvisioningRun.Kind.DEPROVISION,
         begins_at__lte=timezone.now(),
     )
     begun = 0
-    for tenant_id in list(waiting.values_list("tenant_id", flat=True)):
+    for run_id, tenant_id in list(waiting.values_list("id", "tenant_id")):
         with transaction.atomic():
-            tenant = lifecycle.locked(tenant_id)
-            run = waiting.filter(tenant=tenant).first()  # asked again behind the lock: it may have been called off
-            if run is not None:
+            tenant = Tenant.everything.select_for_update(of=("self",), no_key=True).get(id=tenant_id)
+            run = waiting.filter(id=run_id).first()  # asked again behind the lock: it may have been called off
+            if run is not None and not tenant.deleted:
                 publish_deprovisioning(run=run, tenant=tenant)
                 begun += 1
+        if tenant.deleted:
+            fail_run(run_id=run_id, reason="The tenant was deleted within the grace period.")
     return begun
 
 

@@ -84,9 +84,14 @@ def _attempt(delivery: Delivery) -> Outcome:
 
 
 def maintain() -> None:
-    """What has to happen by itself, each minute."""
+    """What has to happen by itself, each minute. A chore with a defect is logged, and holds up nothing else."""
     for chore in MAINTENANCE:
-        chore()
+        try:
+            chore()
+        except OperationalError:  # the database is away, for the others too
+            raise
+        except Exception:
+            logger.exception("a chore of each minute broke off")
 
 
 def _fail_overdue_runs() -> None:

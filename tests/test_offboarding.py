@@ -75,6 +75,29 @@ class TestTheGracePeriod:
         assert call_back(tenant.runs.get()).status_code == 204
         assert Tenant.everything.get().deleted
 
+    def test_of_a_tenant_that_is_deleted_meanwhile_ends_without_an_event_and_holds_up_no_other(
+        self, staff, tenant, relayed
+    ):
+        other = make_tenant(status=TenantStatus.ACTIVE)
+        for each in (tenant, other):
+            staff.post(f"/tenants/{each.id}/deprovision")
+        staff.delete(f"/tenants/{tenant.id}")
+        ProvisioningRun.objects.update(begins_at=timezone.now())
+        assert (begin_after_grace(), begin_after_grace()) == (1, 0)
+        assert [(m["type"], m["tenant"]["id"]) for m in relayed()] == [("TENANT_DEPROVISIONING", str(other.id))]
+        run = tenant.runs.get()
+        assert (run.state, run.reason) == (
+            ProvisioningRun.State.FAILED, "The tenant was deleted within the grace period."
+        )  # fmt: skip
+
+
+def test_a_chore_with_a_defect_is_logged_and_keeps_neither_the_others_nor_the_relay_from_going_on(monkeypatch, caplog):
+    done = []
+    monkeypatch.setattr(relay, "MAINTENANCE", [lambda: 1 / 0, lambda: done.append(1)])
+    relay.maintain()
+    assert done == [1]
+    assert "ZeroDivisionError" in caplog.text
+
 
 def test_the_examples_stay_in_every_status_although_the_relay_looks_after_them(relayed):
     call_command("seed", verbosity=0)
