@@ -106,12 +106,13 @@ def _publish(run: ProvisioningRun, tenant: Tenant, actor: uuid.UUID | None, type
 def rotate_secret(*, tenant_id: uuid.UUID, actor: uuid.UUID | None) -> None:
     """Give the tenant's open run a fresh secret; the former one holds for WEBHOOK_SECRET_OVERLAP more.
 
-    The provisioner learns it by the event TENANT_SECRET_ROTATED. Raises NotFound, and Conflict without an open run.
+    The provisioner learns it by the event TENANT_SECRET_ROTATED. Raises NotFound, and Conflict without an open run, or
+    while its event is not written: no provisioner has a secret then.
     """
     tenant = lifecycle.locked(tenant_id)
     run = tenant.runs.filter(state=ProvisioningRun.State.OPEN).first()
-    if run is None:
-        raise Conflict("The tenant is not being provisioned or deprovisioned: there is no secret.", code="no_open_run")
+    if run is None or not run.events.exists():
+        raise Conflict("No provisioner is at work on the tenant: there is no secret to rotate.", code="no_open_run")
     run.former_secret, run.secret = run.secret, secrets.token_hex(32)
     run.former_secret_expires_at = timezone.now() + settings.WEBHOOK_SECRET_OVERLAP
     run.save(update_fields=["secret", "former_secret", "former_secret_expires_at"])

@@ -75,6 +75,14 @@ class TestTheGracePeriod:
         assert call_back(tenant.runs.get()).status_code == 204
         assert Tenant.everything.get().deleted
 
+    def test_has_no_secret_to_rotate(self, staff, tenant, relayed):
+        staff.post(f"/tenants/{tenant.id}/deprovision")
+        assert_error(staff.post(f"/tenants/{tenant.id}/rotate-secret"), 409, code="no_open_run")
+        assert relayed() == []
+        ProvisioningRun.objects.update(begins_at=timezone.now())
+        assert begin_after_grace() == 1
+        assert staff.post(f"/tenants/{tenant.id}/rotate-secret").status_code == 204
+
     def test_of_a_tenant_that_is_deleted_meanwhile_ends_without_an_event_and_holds_up_no_other(
         self, staff, tenant, relayed
     ):
