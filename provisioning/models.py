@@ -18,8 +18,15 @@ class RunQuerySet(models.QuerySet):
 
     def overdue(self):
         """Open runs that no callback can finish any more: the secret has expired, and no delivery would renew it."""
+        begun = Event.objects.filter(run=models.OuterRef("pk"))
         waiting = Delivery.objects.filter(event__run=models.OuterRef("pk"), state=Delivery.State.PENDING)
-        return self.open().filter(~models.Exists(waiting), expires_at__lt=timezone.now())
+        return self.open().filter(models.Exists(begun), ~models.Exists(waiting), expires_at__lt=timezone.now())
+
+    def to_begin(self):
+        """Deprovisionings whose grace period is over and whose event is not written yet."""
+        begun = Event.objects.filter(run=models.OuterRef("pk"))
+        kind = ProvisioningRun.Kind.DEPROVISION
+        return self.open().filter(~models.Exists(begun), kind=kind, begins_at__lte=timezone.now())
 
 
 class NamedChoices(models.IntegerChoices):

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import F
 from django.utils import timezone
 from rest_framework.utils.encoders import JSONEncoder
 
@@ -51,11 +51,7 @@ def restore(*, tenant_id: uuid.UUID, actor: uuid.UUID | None) -> None:
 
 def begin_after_grace() -> int:
     """Publish the deprovisionings whose grace period is over; how many. Those of deleted tenants are ended instead."""
-    waiting = ProvisioningRun.objects.open().filter(
-        ~Exists(Event.objects.filter(run=OuterRef("pk"))),
-        kind=ProvisioningRun.Kind.DEPROVISION,
-        begins_at__lte=timezone.now(),
-    )
+    waiting = ProvisioningRun.objects.to_begin()
     begun = 0
     for run_id, tenant_id in list(waiting.values_list("id", "tenant_id")):
         with transaction.atomic():

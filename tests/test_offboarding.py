@@ -75,6 +75,22 @@ class TestTheGracePeriod:
         assert call_back(tenant.runs.get()).status_code == 204
         assert Tenant.everything.get().deleted
 
+    def test_that_ended_long_ago_while_no_relay_ran_still_ends_with_the_event(self, staff, tenant, relayed, capsys):
+        staff.post(f"/tenants/{tenant.id}/deprovision")
+        ProvisioningRun.objects.update(begins_at=timezone.now(), expires_at=timezone.now() - timedelta(minutes=1))
+        call_command("reconcile", "--dry-run")
+        lines = capsys.readouterr().out
+        assert "deprovisionings after grace          1  begun" in lines
+        assert "runs past their secret               0  -" in lines
+        assert relayed() == []
+        call_command("reconcile")
+        assert capsys.readouterr().out == lines
+        assert [message["type"] for message in relayed()] == ["TENANT_DEPROVISIONING"]
+        tenant.refresh_from_db()
+        assert tenant.status == TenantStatus.DEPROVISIONING
+        call_command("reconcile")
+        assert "deprovisionings after grace          0  -" in capsys.readouterr().out
+
     def test_has_no_secret_to_rotate(self, staff, tenant, relayed):
         staff.post(f"/tenants/{tenant.id}/deprovision")
         assert_error(staff.post(f"/tenants/{tenant.id}/rotate-secret"), 409, code="no_open_run")

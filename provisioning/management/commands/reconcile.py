@@ -24,6 +24,8 @@ class Command(BaseCommand):
         pending = Delivery.objects.filter(state=Delivery.State.PENDING)
         dead = Delivery.objects.filter(state=Delivery.State.DEAD, event__run__state=ProvisioningRun.State.OPEN)
         rows = [
+            ("deprovisionings after grace", ProvisioningRun.objects.to_begin().count(),
+             "begun, or ended where the tenant is deleted"),
             ("runs past their secret", len(overdue), "failed: provision is the retry"),
             ("expired lead keys", keys.count(), "deleted"),
             ("deliveries of ended leases", pending.filter(lease__isnull=False, next_attempt_on__lt=now).count(),
@@ -32,8 +34,8 @@ class Command(BaseCommand):
              "yours to do: replay_events --dead"),
         ]  # fmt: skip
         if not dry_run:
-            overdue = list(tqdm(fail_overdue_runs(), total=len(overdue), unit="run", disable=None))
             begin_after_grace()
+            overdue = list(tqdm(fail_overdue_runs(), total=len(overdue), unit="run", disable=None))
             keys.delete()
             IdempotentRequest.prune()
         for what, count, remedy in rows:
