@@ -121,15 +121,16 @@ def rotate_secret(*, tenant_id: uuid.UUID, actor: uuid.UUID | None) -> None:
 
 @transaction.atomic
 def fail_run(*, run_id: uuid.UUID, reason: str) -> bool:
-    """End an open run as failed, so that the tenant can be provisioned again; False when it is not open any more."""
+    """End an open run as failed, so that the tenant can be provisioned again; False when it is not open any more.
+
+    A deleted tenant's status moves as well, so that it is not stuck should it be restored.
+    """
     tenant_id = ProvisioningRun.objects.values_list("tenant_id", flat=True).get(id=run_id)
     tenant = Tenant.everything.select_for_update(of=("self",), no_key=True).get(id=tenant_id)
     run = ProvisioningRun.objects.open().filter(id=run_id).first()
     if run is None:
         return False
     run.close(ProvisioningRun.State.FAILED, reason)
-    if tenant.deleted:
-        return True
     actor = settings.SYSTEM_USER_ID
     if run.kind == ProvisioningRun.Kind.PROVISION:
         lifecycle.fail_provisioning(tenant=tenant, reason=reason, actor=actor)

@@ -94,9 +94,10 @@ def _store(tenant: Tenant, resources: Sequence[dict], actor: uuid.UUID | None) -
 
 
 def fail_provisioning(*, tenant: Tenant, reason: str, actor: uuid.UUID | None) -> None:
-    """PROVISIONING → PROVISIONFAILED."""
+    """PROVISIONING → PROVISIONFAILED. Of a deleted tenant nobody is told."""
     _move_from(tenant, TenantStatus.PROVISIONING, TenantStatus.PROVISIONFAILED, actor)
-    signals.tenant_provisioning_failed.send(Tenant, tenant=tenant, reason=reason, actor=actor)
+    if not tenant.deleted:
+        signals.tenant_provisioning_failed.send(Tenant, tenant=tenant, reason=reason, actor=actor)
 
 
 @transaction.atomic
@@ -130,6 +131,7 @@ def finish_deprovisioning(*, tenant: Tenant, actor: uuid.UUID | None) -> None:
 
 
 def fail_deprovisioning(*, tenant: Tenant, former: TenantStatus, reason: str, actor: uuid.UUID | None) -> None:
-    """DEPROVISIONING → the state before it."""
+    """DEPROVISIONING → the state before it. Of a deleted tenant nobody is told."""
     _move_from(tenant, TenantStatus.DEPROVISIONING, former, actor)
-    signals.tenant_deprovisioning_failed.send(Tenant, tenant=tenant, reason=reason, actor=actor)
+    if not tenant.deleted:
+        signals.tenant_deprovisioning_failed.send(Tenant, tenant=tenant, reason=reason, actor=actor)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
+from django.urls import reverse
 from django.utils import timezone
 
 from provisioning.connectors.base import PublishError
@@ -91,6 +92,24 @@ class TestReconcile:
         call_command("reconcile", verbosity=0)
         assert Tenant.objects.get(id=run.tenant_id).status == former
         assert relayed()[-1]["type"] == "TENANT_DEPROVISIONING_FAILURE"
+
+    @pytest.mark.parametrize(
+        ("deprovision", "move", "status"),
+        [(False, "provision", TenantStatus.PROVISIONFAILED), (True, "deprovision", TenantStatus.ACTIVE)],
+    )
+    def test_leaves_no_tenant_stuck_that_is_deleted_meanwhile_and_restored_later(
+        self, office, staff, relayed, deprovision, move, status
+    ):
+        run = make_run(deprovision=deprovision)
+        relayed()
+        staff.delete(f"/tenants/{run.tenant_id}")
+        let_expire(run)
+        call_command("reconcile", verbosity=0)
+        assert len(relayed()) == 1
+        chosen = {"action": "restore_selected", "_selected_action": [str(run.tenant_id)]}
+        office.post(reverse("admin:tenants_tenant_changelist") + "?deleted=yes", chosen)
+        assert Tenant.objects.get().status == status
+        assert staff.post(f"/tenants/{run.tenant_id}/{move}", SUBSCRIPTION).status_code == 204
 
     def test_finds_nothing_a_second_time(self, relayed, capsys):
         run = make_run()
