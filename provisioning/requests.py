@@ -107,12 +107,14 @@ def rotate_secret(*, tenant_id: uuid.UUID, actor: uuid.UUID | None) -> None:
     """Give the tenant's open run a fresh secret; the former one holds for WEBHOOK_SECRET_OVERLAP more.
 
     The provisioner learns it by the event TENANT_SECRET_ROTATED. Raises NotFound, and Conflict without an open run, or
-    while its event is not written: no provisioner has a secret then.
+    while its event is not written (no provisioner has a secret then) or the overlap of the last rotation lasts.
     """
     tenant = lifecycle.locked(tenant_id)
     run = tenant.runs.filter(state=ProvisioningRun.State.OPEN).first()
     if run is None or not run.events.exists():
         raise Conflict("No provisioner is at work on the tenant: there is no secret to rotate.", code="no_open_run")
+    if len(run.valid_secrets) > 1:
+        raise Conflict("The secret was rotated just now, and the former one still holds.", code="just_rotated")
     run.former_secret, run.secret = run.secret, secrets.token_hex(32)
     run.former_secret_expires_at = timezone.now() + settings.WEBHOOK_SECRET_OVERLAP
     run.save(update_fields=["secret", "former_secret", "former_secret_expires_at"])

@@ -86,6 +86,21 @@ class TestRotation:
         run.refresh_from_db()
         assert call_back(run, body, **signed(run, body)).status_code == 204
 
+    def test_is_refused_while_a_former_secret_holds_which_would_end_at_once(self, staff):
+        run = make_run()
+        address = f"/tenants/{run.tenant_id}/rotate-secret"
+        assert staff.post(address).status_code == 204
+        assert_error(staff.post(address), 409, code="just_rotated")
+        body = report(run)
+        assert call_back(run, body, **signed(run, body)).status_code == 204
+
+    def test_is_possible_again_after_the_overlap(self, staff):
+        run = make_run()
+        address = f"/tenants/{run.tenant_id}/rotate-secret"
+        assert staff.post(address).status_code == 204
+        ProvisioningRun.objects.update(former_secret_expires_at=timezone.now() - timedelta(seconds=1))
+        assert staff.post(address).status_code == 204
+
     def test_needs_an_open_run(self, staff):
         assert_error(staff.post(f"/tenants/{make_tenant().id}/rotate-secret"), 409, code="no_open_run")
 
