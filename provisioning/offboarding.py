@@ -14,7 +14,7 @@ from django.utils import timezone
 from rest_framework.utils.encoders import JSONEncoder
 
 from billing.documents import file_of
-from billing.models import BillingCustomer, CreditNote, Invoice, Payment
+from billing.models import BillingCustomer, CreditNote, Invoice, Payment, Subscription
 from billing.serializers import (
     BillingCustomerSerializer,
     CreditNoteSerializer,
@@ -22,11 +22,12 @@ from billing.serializers import (
     PaymentSerializer,
     SubscriptionSerializer,
 )
+from config import audit
 from config.errors import Conflict
 from config.serializers import ModelSerializer
 from leads.models import Address, Lead, LeadKey
 from leads.serializers import AddressSerializer, LeadSerializer
-from provisioning.models import Event, ProvisioningRun
+from provisioning.models import Delivery, Event, ProvisioningRun
 from provisioning.requests import fail_run, publish_deprovisioning
 from tenants import lifecycle
 from tenants.models import Branding, Contact, Resource, Tenant, TenantConfig, TenantStatus
@@ -130,23 +131,34 @@ def erase(tenant_id: uuid.UUID) -> None:
     """Erase what is personal of a deleted tenant.
 
     Contacts, configurations, resources, identity set-ups, events and callbacks go; the tenant, its lead and address
-    lose what names somebody. Invoices stay, as accounting law wants them.
+    lose what names somebody, and the audit log forgets what it said of them all. Invoices stay, as accounting law wants
+    them.
     """
     tenant = Tenant.everything.select_for_update(of=("self",), no_key=True).get(id=tenant_id)
-    for model in (Contact, Resource, TenantConfig, Branding, BillingCustomer):
-        model.everything.filter(tenant=tenant).delete()
-    tenant.refused_calls.all().delete()
-    tenant.identity_setups.all().delete()
     subjects = [tenant.id] + ([tenant.lead_id] if tenant.lead_id else [])
-    Event.objects.filter(subject__in=subjects).delete()
-    tenant.runs.all().delete()
+    for rows in (
+        *(model.everything.filter(tenant=tenant) for model in (Contact, Resource, TenantConfig, Branding)),
+        BillingCustomer.everything.filter(tenant=tenant),
+        tenant.refused_calls.all(),
+        tenant.identity_setups.all(),
+        Delivery.objects.filter(subject__in=subjects),
+        Event.objects.filter(subject__in=subjects),
+        tenant.runs.all(),
+    ):
+        audit.forget(rows)
+        rows.delete()
     if tenant.lead is not None and not Tenant.objects.filter(lead=tenant.lead).exists():
         LeadKey.objects.filter(lead=tenant.lead).delete()
+        audit.forget(Lead.everything.filter(id=tenant.lead_id))
         nobody = dict.fromkeys(("first_name", "last_name", "company_name"), ERASED)
         Lead.everything.filter(id=tenant.lead_id).update(
             **nobody, email=f"{tenant.lead_id}@erased.invalid", deleted=True, deleted_on=F("modified_on")
         )
     if tenant.address_id and not Tenant.objects.filter(address=tenant.address_id).exists():
-        Address.everything.filter(id=tenant.address_id).update(address=None, city=None, state=None, zip=None)
+        address = Address.everything.filter(id=tenant.address_id)
+        audit.forget(address)
+        address.update(address=None, city=None, state=None, zip=None)
+    audit.forget(Subscription.everything.filter(tenant=tenant))
+    audit.forget(Tenant.everything.filter(id=tenant.id))
     tenant.name, tenant.key, tenant.domains, tenant.spoc_user_id = ERASED, ERASED, [], None
     tenant.save(update_fields=["name", "key", "domains", "spoc_user_id"])

@@ -7,7 +7,9 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from auditlog.models import LogEntry
 from django.core.management import CommandError, call_command
+from django.urls import reverse
 from django.utils import timezone
 
 from billing.models import Invoice
@@ -187,6 +189,21 @@ def test_purge_erases_what_is_personal_and_leaves_the_invoices(staff, tenant, re
     call_command("purge_deleted", "--older-than", "30")
     assert "0 tenants" in capsys.readouterr().out
     make_lead(email="ada@acme.example")
+
+
+def test_purge_takes_out_of_the_audit_log_what_it_says_of_the_erased_and_leaves_who_did_what(office, staff, tenant):
+    make_contact(email="grace@other.example")
+    for each in (tenant, tenant.lead, tenant.address, *Contact.objects.all(), tenant.subscriptions.get()):
+        address = reverse(f"admin:{each._meta.app_label}_{each._meta.model_name}_delete", args=[each.pk])
+        office.post(address, {"post": "yes"})
+    written = LogEntry.objects.order_by("id")
+    before = list(written.values_list("actor", "object_pk", "additional_data"))
+    assert "ada@acme.example" in str(list(written.values()))
+    call_command("purge_deleted", "--older-than", "0", verbosity=0)
+    assert list(written.values_list("actor", "object_pk", "additional_data")) == before
+    left = str(list(written.values_list("object_repr", "changes")))
+    assert not [word for word in ("Acme", "acme", "High St", "London") if word in left]
+    assert "grace@other.example" in left
 
 
 def test_reconcile_prints_what_it_found_and_changes_nothing_in_a_dry_run(capsys, settings):
