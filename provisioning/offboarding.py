@@ -131,11 +131,12 @@ def erase(tenant_id: uuid.UUID) -> None:
     """Erase what is personal of a deleted tenant.
 
     Contacts, configurations, resources, identity set-ups, events and callbacks go; the tenant, its lead and address
-    lose what names somebody, and the audit log forgets what it said of them all. Invoices stay, as accounting law wants
-    them.
+    lose what names somebody, unless another tenant has them, and the audit log forgets what it said of them all.
+    Invoices stay, as accounting law wants them.
     """
     tenant = Tenant.everything.select_for_update(of=("self",), no_key=True).get(id=tenant_id)
-    subjects = [tenant.id] + ([tenant.lead_id] if tenant.lead_id else [])
+    lead_goes = tenant.lead is not None and not Tenant.objects.filter(lead=tenant.lead).exists()
+    subjects = [tenant.id, tenant.lead_id] if lead_goes else [tenant.id]
     for rows in (
         *(model.everything.filter(tenant=tenant) for model in (Contact, Resource, TenantConfig, Branding)),
         BillingCustomer.everything.filter(tenant=tenant),
@@ -147,7 +148,7 @@ def erase(tenant_id: uuid.UUID) -> None:
     ):
         audit.forget(rows)
         rows.delete()
-    if tenant.lead is not None and not Tenant.objects.filter(lead=tenant.lead).exists():
+    if lead_goes:
         LeadKey.objects.filter(lead=tenant.lead).delete()
         audit.forget(Lead.everything.filter(id=tenant.lead_id))
         nobody = dict.fromkeys(("first_name", "last_name", "company_name"), ERASED)

@@ -191,6 +191,18 @@ def test_purge_erases_what_is_personal_and_leaves_the_invoices(staff, tenant, re
     make_lead(email="ada@acme.example")
 
 
+def test_purge_leaves_the_story_of_a_lead_that_has_another_tenant(anyone, staff, tenant):
+    signed_up = {"firstName": "Ada", "lastName": "Lovelace", "companyName": "Acme", "email": "ada@again.example"}
+    lead = Lead.objects.get(id=anyone.post("/leads", signed_up).json()["id"])
+    Tenant.objects.filter(id=tenant.id).update(lead=lead)
+    staff.delete(f"/tenants/{tenant.id}")
+    make_tenant(lead=lead)
+    call_command("purge_deleted", "--older-than", "0", verbosity=0)
+    assert Delivery.objects.filter(subject=lead.id, destination="mail:validate_lead").exists()
+    lead.refresh_from_db()
+    assert lead.email == "ada@again.example"
+
+
 def test_purge_takes_out_of_the_audit_log_what_it_says_of_the_erased_and_leaves_who_did_what(office, staff, tenant):
     make_contact(email="grace@other.example")
     for each in (tenant, tenant.lead, tenant.address, *Contact.objects.all(), tenant.subscriptions.get()):
