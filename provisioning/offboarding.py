@@ -33,7 +33,8 @@ from tenants import lifecycle
 from tenants.models import Branding, Contact, Resource, Tenant, TenantConfig, TenantStatus
 from tenants.serializers import ContactSerializer, ResourceSerializer, TenantConfigSerializer, TenantSerializer
 
-ERASED = "erased"
+ERASED = "(erased)"
+"""What stands in place of names, and of the tenant's key: no key has a parenthesis, so by that it is told."""
 
 
 @transaction.atomic
@@ -122,7 +123,7 @@ def _identities(tenant: Tenant) -> list[dict[str, Any]]:
 
 def deleted_longer_than(age: timedelta) -> list[uuid.UUID]:
     """The tenants that were deleted longer than `age` ago and that `erase` has not been at, the oldest first."""
-    due = Tenant.everything.filter(deleted=True, deleted_on__lt=timezone.now() - age).exclude(name=ERASED)
+    due = Tenant.everything.filter(deleted=True, deleted_on__lt=timezone.now() - age).exclude(key=ERASED)
     return list(due.order_by("deleted_on").values_list("id", flat=True))
 
 

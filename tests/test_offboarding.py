@@ -191,6 +191,22 @@ def test_purge_erases_what_is_personal_and_leaves_the_invoices(staff, tenant, re
     make_lead(email="ada@acme.example")
 
 
+@pytest.mark.parametrize("name", ["erased", "(erased)"])
+def test_purge_and_restore_go_by_no_name_that_a_tenant_may_have(office, staff, name):
+    tenant = make_tenant(name=name, key="erased", domains=[])
+    make_contact(tenant)
+    staff.delete(f"/tenants/{tenant.id}")
+    chosen = {"action": "restore_selected", "_selected_action": [str(tenant.id)]}
+    deleted = reverse("admin:tenants_tenant_changelist") + "?deleted=yes"
+    office.post(deleted, chosen)
+    assert Tenant.objects.get() == tenant
+    staff.delete(f"/tenants/{tenant.id}")
+    call_command("purge_deleted", "--older-than", "0", verbosity=0)
+    assert not Contact.everything.exists()
+    office.post(deleted, chosen)
+    assert not Tenant.objects.exists()
+
+
 def test_purge_leaves_the_story_of_a_lead_that_has_another_tenant(anyone, staff, tenant):
     signed_up = {"firstName": "Ada", "lastName": "Lovelace", "companyName": "Acme", "email": "ada@again.example"}
     lead = Lead.objects.get(id=anyone.post("/leads", signed_up).json()["id"])

@@ -232,7 +232,7 @@ class ProvisionedTenantAdmin(WithTimeline, TenantAdmin):
 
     @operation(
         _("Restore"), codes=(codes.DELETE_TENANT,), icon="restore_from_trash",
-        when=lambda tenant: tenant.deleted and tenant.name != offboarding.ERASED,
+        when=lambda tenant: tenant.deleted and tenant.key != offboarding.ERASED,
         asks=_("The tenant is in the lists again, with its key. What was built for it is not built anew."),
     )  # fmt: skip
     def restore(self, request, tenant):
@@ -266,7 +266,7 @@ class ProvisionedTenantAdmin(WithTimeline, TenantAdmin):
         return _("A fresh secret is on its way to the provisioner.")
 
     def restorable(self, queryset):
-        return super().restorable(queryset).exclude(name=offboarding.ERASED)
+        return super().restorable(queryset).exclude(key=offboarding.ERASED)
 
     def subjects(self, tenant):
         return subjects_of(tenant)
