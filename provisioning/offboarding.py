@@ -31,7 +31,13 @@ from provisioning.models import Delivery, Event, ProvisioningRun
 from provisioning.requests import fail_run, publish_deprovisioning
 from tenants import lifecycle
 from tenants.models import Branding, Contact, Resource, Tenant, TenantConfig, TenantStatus
-from tenants.serializers import ContactSerializer, ResourceSerializer, TenantConfigSerializer, TenantSerializer
+from tenants.serializers import (
+    BrandingSerializer,
+    ContactSerializer,
+    ResourceSerializer,
+    TenantConfigSerializer,
+    TenantSerializer,
+)
 
 ERASED = "(erased)"
 """What stands in place of names, and of the tenant's key: no key has a parenthesis, so by that it is told."""
@@ -76,6 +82,7 @@ def export(tenant: Tenant) -> bytes:
         "contacts.json": _rows(ContactSerializer, tenant.contacts(manager="objects").all()),
         "configs.json": _rows(TenantConfigSerializer, tenant.configs(manager="objects").all()),
         "resources.json": _rows(ResourceSerializer, tenant.resources(manager="objects").all()),
+        "branding.json": _rows(BrandingSerializer, tenant.brandings(manager="objects").all()),
         "identity.json": _identities(tenant),
         "subscriptions.json": _rows(SubscriptionSerializer, tenant.subscriptions(manager="objects").all()),
         "billing-customers.json": _rows(BillingCustomerSerializer, tenant.billing_customers(manager="objects").all()),

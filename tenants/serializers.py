@@ -6,7 +6,16 @@ from rest_framework.exceptions import PermissionDenied
 from config.fields import JSONObject, RelatedId, Text
 from config.serializers import AUDIT_FIELDS, ModelSerializer, Relation
 from leads.serializers import AddressSerializer, LeadSerializer, SignUpAddressSerializer
-from tenants.models import MAX_DOMAINS, Contact, Resource, Tenant, TenantConfig, service_keys, validate_domains
+from tenants.models import (
+    MAX_DOMAINS,
+    Branding,
+    Contact,
+    Resource,
+    Tenant,
+    TenantConfig,
+    service_keys,
+    validate_domains,
+)
 
 
 class Domains(serializers.ListField):
@@ -65,6 +74,14 @@ class TenantConfigSerializer(ModelSerializer):
         if request is not None and request.user.lead_id is not None and values.get("config_key") in service_keys():
             raise PermissionDenied(f"The configuration {values['config_key']} is the service's own.")
         return values
+
+
+class BrandingSerializer(ModelSerializer):
+    tenant_id = RelatedId(source="tenant", read_only=True)
+
+    class Meta:
+        model = Branding
+        fields = ("id", "theme_metadata", "description", "logo", "website", "tenant_id", *AUDIT_FIELDS)
 
 
 TenantSerializer.relations |= {

@@ -18,7 +18,7 @@ from leads.models import Lead, LeadKey
 from provisioning import relay
 from provisioning.models import Delivery, Event, ProvisioningRun
 from provisioning.offboarding import begin_after_grace
-from tenants.models import Contact, Tenant, TenantStatus
+from tenants.models import Branding, Contact, Tenant, TenantStatus
 from tests.conftest import assert_error, call_back
 from tests.make import (
     make_address,
@@ -147,6 +147,7 @@ def bundle(content: bytes) -> dict:
 
 
 def test_the_export_holds_everything_in_the_shapes_of_the_api(staff, tenant, tmp_path):
+    Branding.objects.create(tenant=tenant, theme_metadata={"primaryColor": "#ff8800"}, website="https://acme.example")
     answer = staff.get(f"/tenants/{tenant.id}/export")
     assert answer.headers["Content-Type"] == "application/zip"
     assert 'filename="acme.zip"' in answer.headers["Content-Disposition"]
@@ -154,6 +155,8 @@ def test_the_export_holds_everything_in_the_shapes_of_the_api(staff, tenant, tmp
     assert parts["tenant.json"] == staff.get(f"/tenants/{tenant.id}").json()
     assert parts["lead.json"]["email"] == "ada@acme.example"
     assert parts["address.json"]["city"] == "London"
+    (branding,) = parts["branding.json"]
+    assert (branding["themeMetadata"], branding["website"]) == ({"primaryColor": "#ff8800"}, "https://acme.example")
     for name in ("contacts", "configs", "resources", "invoices", "subscriptions", "payments", "credit-notes"):
         assert len(parts[f"{name}.json"]) == 1
     for document in (*parts["invoices.json"], *parts["credit-notes.json"]):
