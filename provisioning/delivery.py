@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from anymail.exceptions import AnymailError
+from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db import connection
 from django.db.models import QuerySet
@@ -73,7 +74,9 @@ def claim(limit: int, *, subject: uuid.UUID | None = None) -> list[Delivery]:
         ids = [id for (id,) in cursor.fetchall()]
     if not ids:
         return []
-    return list(Delivery.objects.filter(id__in=ids).select_related("event__run").order_by("id"))
+    # A run's secrets stay behind: one that cannot be decrypted fails its own attempt, and not the claim of all.
+    claimed = Delivery.objects.select_related("event__run").defer("event__run__secret", "event__run__former_secret")
+    return list(claimed.filter(id__in=ids).order_by("id"))
 
 
 def _stored(column: str, value: object) -> Any:
@@ -168,7 +171,11 @@ def _publish(delivery: Delivery, name: str) -> None:
         expires_at = timezone.now() + settings.WEBHOOK_SECRET_EXPIRY
         if not ProvisioningRun.objects.open().filter(id=run.id).update(expires_at=expires_at):
             raise NothingToDeliver("The provisioning run is over.")
-    connector.publish(message(delivery.event))
+    try:
+        content = message(delivery.event)
+    except InvalidToken as error:
+        raise PublishError("None of ENCRYPTION_KEYS decrypts the run's secret.", permanent=True) from error
+    connector.publish(content)
 
 
 def _held(deliveries: Sequence[Delivery]) -> QuerySet[Delivery]:

@@ -5,16 +5,18 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from cryptography.fernet import Fernet
 from django.core import mail
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from provisioning.connectors.base import PublishError
 from provisioning.delivery import backoff, cancel, claim, deliver, replay
-from provisioning.models import Delivery, Event
+from provisioning.models import Delivery, Event, ProvisioningRun
 from tenants.models import Tenant, TenantStatus
 from tests.conftest import bus_states, due_now
-from tests.make import make_tenant, sign_up_body
+from tests.make import make_run, make_tenant, sign_up_body
 
 State = Delivery.State
 
@@ -108,6 +110,18 @@ class TestAFailure:
         assert relayed() == []
         delivery = Delivery.objects.get()
         assert (delivery.state, delivery.last_error) == (State.DEAD, "The last attempt broke off.")
+
+    def test_to_decrypt_a_secret_is_the_end_of_its_delivery_and_of_no_other(self, relayed, suspended):
+        run = make_run()
+        with connection.cursor() as cursor:
+            foreign = Fernet(Fernet.generate_key()).encrypt(b"secret").decode()
+            cursor.execute("UPDATE provisioning_runs SET secret = %s, former_secret = %s", [foreign, foreign])
+        healthy = suspended()
+        assert [message["tenant"]["id"] for message in relayed()] == [str(healthy.id)]
+        dead = Delivery.objects.get(subject=run.tenant_id)
+        assert (dead.state, dead.last_error) == (State.DEAD, "None of ENCRYPTION_KEYS decrypts the run's secret.")
+        ProvisioningRun.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+        assert [overdue.id for overdue in ProvisioningRun.objects.overdue()] == [run.id]
 
     def test_holds_up_its_own_subject_and_no_other(self, bus, relayed, suspended):
         poisoned, healthy = suspended(2), suspended(2)
