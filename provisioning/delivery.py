@@ -16,7 +16,7 @@ from typing import Any
 from anymail.exceptions import AnymailError
 from cryptography.fernet import InvalidToken
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -124,11 +124,9 @@ def record(outcomes: Sequence[Outcome]) -> None:
 
     The delivered ones, which are most, in one statement; a failure also leaves a row of its own for the timeline.
     """
-    FailedAttempt.objects.bulk_create(
-        FailedAttempt(delivery=each.delivery, number=each.delivery.attempts, error=each.error[:500])
-        for each in outcomes
-        if each.state in (Delivery.State.PENDING, Delivery.State.DEAD)
-    )
+    failed = [each for each in outcomes if each.state in (Delivery.State.PENDING, Delivery.State.DEAD)]
+    if failed:
+        _keep_failures(failed)
     delivered = [each.delivery for each in outcomes if each.state == Delivery.State.DELIVERED]
     if delivered:
         _finish(delivered, Delivery.State.DELIVERED)
@@ -137,6 +135,18 @@ def record(outcomes: Sequence[Outcome]) -> None:
             _held([each.delivery]).update(lease=None, next_attempt_on=each.retry_on, last_error=each.error[:500])
         elif each.state != Delivery.State.DELIVERED:
             _finish([each.delivery], each.state, each.error)
+
+
+@transaction.atomic
+def _keep_failures(failed: Sequence[Outcome]) -> None:
+    """A row for each, but for those whose delivery was erased with its tenant during the attempt."""
+    rows = Delivery.objects.select_for_update(no_key=True).filter(id__in=[each.delivery.id for each in failed])
+    kept = set(rows.order_by("id").values_list("id", flat=True))
+    FailedAttempt.objects.bulk_create(
+        FailedAttempt(delivery=each.delivery, number=each.delivery.attempts, error=each.error[:500])
+        for each in failed
+        if each.delivery.id in kept
+    )
 
 
 def _send(delivery: Delivery) -> None:

@@ -6,11 +6,13 @@ from collections import defaultdict
 from uuid import uuid4
 
 import pytest
+from django.core.management import call_command
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from provisioning import relay
-from provisioning.delivery import claim, deliver
+from provisioning.connectors.base import PublishError
+from provisioning.delivery import attempt, claim, deliver, record
 from provisioning.models import Delivery, Event
 from tenants.models import Tenant, TenantStatus
 from tests.conftest import call_back
@@ -59,6 +61,22 @@ def test_four_relays_lose_nothing_repeat_nothing_and_keep_the_order(bus):
     for message in bus.published:
         arrived[message["tenant"]["id"]].append(message["id"])
     assert arrived == written
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_delivery_that_is_erased_during_its_attempt_keeps_no_other_from_being_recorded(bus, staff):
+    gone, kept = (make_tenant(status=TenantStatus.ACTIVE) for _ in range(2))
+    for tenant in (gone, kept):
+        assert staff.post(f"/tenants/{tenant.id}/suspend").status_code == 204
+    assert staff.delete(f"/tenants/{gone.id}").status_code == 204
+    claimed = claim(2)
+    bus.failures = [PublishError("away"), PublishError("away")]
+    outcomes = [attempt(delivery) for delivery in claimed]
+    call_command("purge_deleted", "--older-than", "0", verbosity=0)
+    record(outcomes)
+    left = Delivery.objects.get(subject=kept.id)
+    assert (left.lease, left.last_error, left.failed_attempts.count()) == (None, "away", 1)
+    assert not Delivery.objects.filter(subject=gone.id).exists()
 
 
 @pytest.mark.django_db
