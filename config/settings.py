@@ -475,7 +475,13 @@ if _mail.scheme.startswith("smtp"):
     EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_mail.username or ""), unquote(_mail.password or "")
     EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.scheme == "smtp+tls", _mail.scheme == "smtp+ssl"
 AWS_REGION = env.text("AWS_REGION", "us-east-1")
-ANYMAIL = {"AMAZON_SES_CLIENT_PARAMS": {"region_name": AWS_REGION}}
+ANYMAIL = {
+    "AMAZON_SES_CLIENT_PARAMS": {
+        "region_name": AWS_REGION,
+        # Half a minute at most for a mail; botocore's own defaults outlast EVENT_LEASE three times.
+        "config": {"connect_timeout": 5, "read_timeout": 10, "retries": {"total_max_attempts": 2}},
+    }
+}
 
 # --- Pages and their look --------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import redis
+from django.core import mail
 
 from provisioning import connectors
 from provisioning.connectors.base import PublishError
@@ -153,6 +154,15 @@ def test_aws_that_cannot_be_reached_can_be_tried_again(aws, monkeypatch):
     with pytest.raises(PublishError, match="reached") as caught:
         connector("eventbridge").publish(MESSAGE)
     assert not caught.value.permanent
+
+
+def test_a_mail_that_ses_does_not_take_is_given_up_within_the_lease(aws, settings):
+    mailer = mail.get_connection("anymail.backends.amazon_ses.EmailBackend")
+    mailer.open()
+    config = mailer.client.meta.config
+    longest = config.retries["total_max_attempts"] * (config.connect_timeout + config.read_timeout)
+    assert longest < settings.EVENT_LEASE.total_seconds()
+    mailer.close()
 
 
 def test_the_sdks_are_imported_only_where_they_are_used():
