@@ -1,8 +1,12 @@
 """Delivery by threads and processes of its own: raced, killed in the middle, stopped; nothing is lost."""
 
 import signal
+import socket
 import threading
+import time
 from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from uuid import uuid4
 
 import pytest
@@ -12,13 +16,14 @@ from django.test.utils import CaptureQueriesContext
 
 from provisioning import relay
 from provisioning.connectors.base import PublishError
+from provisioning.connectors.http import HttpConnector
 from provisioning.delivery import attempt, claim, deliver, record
 from provisioning.models import Delivery, Event
 from tenants.models import Tenant, TenantStatus
 from tests.conftest import call_back
 from tests.make import make_run, make_tenant
 from tests.processes import Process
-from tests.receiver import receiving
+from tests.receiver import SECRET, receiving
 from tests.running import relaying, variables
 from tests.world import wait_until
 
@@ -154,6 +159,60 @@ def test_a_web_process_killed_between_commit_and_delivery_loses_nothing(transact
         with relaying(receiver.url):
             wait_until(lambda: not Delivery.objects.exclude(state=Delivery.State.DELIVERED).exists())
         assert receiver.ids() == [str(event.event_id)]
+
+
+@pytest.fixture
+def answering(settings) -> Iterator[Callable[..., list[socket.socket]]]:
+    """Has the http connector's receiver answer with these pieces, a tenth of a second apart; its connections."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+
+        def answer(connection: socket.socket, pieces) -> None:
+            with suppress(OSError), connection:
+                while connection.recv(65_536):
+                    for piece in pieces:
+                        connection.sendall(piece)
+                        time.sleep(0.1)
+
+        def accept(pieces, connections) -> None:
+            with suppress(OSError):
+                while True:
+                    connections.append(server.accept()[0])
+                    threading.Thread(target=answer, args=(connections[-1], pieces), daemon=True).start()
+
+        def start(*pieces: bytes) -> list[socket.socket]:
+            settings.EVENT_HTTP_URL = f"http://127.0.0.1:{server.getsockname()[1]}/"
+            settings.EVENT_HTTP_SECRET = SECRET
+            connections: list[socket.socket] = []
+            threading.Thread(target=accept, args=(pieces, connections), daemon=True).start()
+            return connections
+
+        yield start
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def test_an_answer_whose_body_drips_holds_nobody_up(answering):
+    answering(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", *[b"x"] * 50)
+    begun = time.monotonic()
+    HttpConnector().publish({"id": "1", "type": "T"})
+    assert time.monotonic() - begun < 3
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "connections"),
+    [
+        (b"204 No Content\r\n\r\n", b"", 1),
+        (b"200 OK\r\nContent-Length: 0\r\n\r\n", b"", 1),
+        (b"200 OK\r\nContent-Length: 2\r\n\r\n", b"ok", 1),
+        (b"200 OK\r\nContent-Length: 1000000\r\n\r\n", b"x" * 1_000_000, 2),
+        (b"200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n", b"no chunk", 2),
+    ],
+)
+def test_a_connection_is_kept_behind_a_short_answer_alone(answering, head, body, connections):
+    seen = answering(b"HTTP/1.1 " + head, body)
+    connector = HttpConnector()
+    for _ in range(2):
+        connector.publish({"id": "1", "type": "T"})
+    wait_until(lambda: len(seen) == connections)
 
 
 @pytest.mark.django_db

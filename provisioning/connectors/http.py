@@ -1,6 +1,7 @@
 """POST to EVENT_HTTP_URL, signed after Standard Webhooks (https://www.standardwebhooks.com), retried until a 2xx."""
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import urllib3
@@ -11,6 +12,7 @@ from standardwebhooks import Webhook
 from provisioning.connectors.base import Connector, PublishError
 
 TIMEOUT = urllib3.Timeout(connect=5, read=15)  # seconds
+MAX_BODY = 4096  # bytes
 PERMANENT = frozenset({400, 410, 413, 415, 422})
 
 
@@ -36,8 +38,24 @@ class HttpConnector(Connector):
             "webhook-signature": self.signer.sign(message["id"], now, body),
         }
         try:
-            answer = self.pool.request("POST", self.url, body=body.encode(), headers=headers, redirect=False)
+            answer = self.pool.request(
+                "POST", self.url, body=body.encode(), headers=headers, redirect=False, preload_content=False
+            )
         except urllib3.exceptions.HTTPError as error:
             raise PublishError(f"The receiver cannot be reached: {type(error).__name__}.") from error
+        self._end(answer)
         if not 200 <= answer.status < 300:
             raise PublishError(f"The receiver answered {answer.status}.", permanent=answer.status in PERMANENT)
+
+    @staticmethod
+    def _end(answer: urllib3.BaseHTTPResponse) -> None:
+        """Give the connection back where the body is short and has come, close it otherwise: the status says it all.
+
+        One read, since each may last as long as TIMEOUT says, and a body that drips would take ever more of them.
+        """
+        with suppress(urllib3.exceptions.HTTPError):
+            if answer.length_remaining:
+                answer.read1(MAX_BODY, decode_content=False)
+            if answer.length_remaining == 0:
+                answer.drain_conn()
+        answer.close()
