@@ -36,16 +36,6 @@ def database_takes_writers(app_configs, **_):
         )
 
 
-@register()
-def lease_outlasts_an_attempt(app_configs, **_):
-    if "local" in settings.EVENT_CONNECTORS and settings.EVENT_LEASE.total_seconds() < settings.DEMO_BUILD_SECONDS + 45:
-        yield Warning(
-            "EVENT_LEASE is shorter than an attempt of the demo provisioner may take.",
-            hint="Raise EVENT_LEASE or lower DEMO_BUILD_SECONDS: EVENT_LEASE ≥ DEMO_BUILD_SECONDS + 45.",
-            id="tenantry.W005",
-        )
-
-
 @register(Tags.security, deploy=True)
 def public_url_is_https(app_configs, **_):
     if settings.PRODUCTION and not settings.PUBLIC_URL.startswith("https://"):

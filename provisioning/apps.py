@@ -8,7 +8,7 @@ class ProvisioningConfig(AppConfig):
 
     def ready(self):
         from config.health import PROBES
-        from provisioning import connectors, events, health, receivers  # noqa: F401  (the receivers connect themselves)
+        from provisioning import checks, connectors, events, health, receivers  # noqa: F401  (some connect themselves)
 
         PROBES["oldestUndeliveredSeconds"] = health.oldest_undelivered_seconds
         events.check_settings()

@@ -7,9 +7,11 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.core.checks import run_checks
 from django.core.management import call_command
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
@@ -213,6 +215,19 @@ def test_a_connection_is_kept_behind_a_short_answer_alone(answering, head, body,
     for _ in range(2):
         connector.publish({"id": "1", "type": "T"})
     wait_until(lambda: len(seen) == connections)
+
+
+@pytest.mark.parametrize(
+    ("name", "longest"),
+    [("http", 35), ("sqs", 30), ("eventbridge", 30), ("codebuild", 30), ("redis", 15), ("local", 42)],
+)
+def test_a_lease_that_is_no_longer_than_an_attempt_may_take_is_warned_of(aws, settings, name, longest):
+    settings.EVENT_CONNECTORS, settings.DEMO_BUILD_SECONDS = ["log", name], 2
+    settings.EVENT_HTTP_URL = settings.EVENT_SQS_QUEUE_URL = "http://127.0.0.1:1/"
+    settings.EVENT_HTTP_SECRET, settings.SILOED_PIPELINE, settings.POOLED_PIPELINE = SECRET, "silo", "pool"
+    for seconds, warnings in ((longest, 1), (longest + 1, 0)):
+        settings.EVENT_LEASE = timedelta(seconds=seconds)
+        assert [warning.id for warning in run_checks()].count("tenantry.W005") == warnings
 
 
 @pytest.mark.django_db

@@ -13,7 +13,11 @@ from django.conf import settings
 
 from provisioning.connectors.base import PublishError
 
-CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"mode": "adaptive", "total_max_attempts": 2})
+CONNECT, READ, ATTEMPTS = 5, 10, 2
+CLIENT_CONFIG = Config(
+    connect_timeout=CONNECT, read_timeout=READ, retries={"mode": "adaptive", "total_max_attempts": ATTEMPTS}
+)
+LONGEST_ATTEMPT = ATTEMPTS * (CONNECT + READ)  # seconds
 PERMANENT = frozenset(
     {
         "ValidationException",

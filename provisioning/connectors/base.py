@@ -18,6 +18,9 @@ class PublishError(Exception):
 class Connector(ABC):
     """Publishes events. One instance serves all threads of a process for as long as that lives."""
 
+    longest_attempt: int = 0
+    """Seconds that `publish` may take at most, by its time-outs; a system check compares EVENT_LEASE. 0: not known."""
+
     def takes(self, type: str) -> bool:
         """Whether events of this type concern the connector."""
         return True

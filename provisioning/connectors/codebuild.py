@@ -12,6 +12,8 @@ from provisioning.connectors.base import Connector
 class CodeBuildConnector(Connector):
     """SILOED_PIPELINE is the project for PREMIUM, POOLED_PIPELINE for the other tiers."""
 
+    longest_attempt = aws.LONGEST_ATTEMPT
+
     def __init__(self):
         for name in ("SILOED_PIPELINE", "POOLED_PIPELINE"):
             if not getattr(settings, name):

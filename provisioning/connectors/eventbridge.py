@@ -12,6 +12,8 @@ PERMANENT = frozenset({"MalformedDetail", "InvalidArgument", "NotAuthorizedForSo
 
 
 class EventBridgeConnector(Connector):
+    longest_attempt = aws.LONGEST_ATTEMPT
+
     def __init__(self):
         self.client = aws.client("events")
 

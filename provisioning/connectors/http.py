@@ -11,12 +11,15 @@ from standardwebhooks import Webhook
 
 from provisioning.connectors.base import Connector, PublishError
 
-TIMEOUT = urllib3.Timeout(connect=5, read=15)  # seconds
+CONNECT, READ = 5, 15  # seconds
+TIMEOUT = urllib3.Timeout(connect=CONNECT, read=READ)
 MAX_BODY = 4096  # bytes
 PERMANENT = frozenset({400, 410, 413, 415, 422})
 
 
 class HttpConnector(Connector):
+    longest_attempt = CONNECT + 2 * READ  # the status, and once of the body
+
     def __init__(self):
         if settings.EVENT_HTTP_URL is None:
             raise ImproperlyConfigured("EVENT_HTTP_URL is required when EVENT_CONNECTOR names http.")

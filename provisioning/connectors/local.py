@@ -21,6 +21,9 @@ TIMEOUT = (5, 15)  # seconds to connect, to answer
 class LocalConnector(Connector):
     """Provisions in this process, while the event is being delivered: what fails is tried again like any delivery."""
 
+    def __init__(self):
+        self.longest_attempt = settings.DEMO_BUILD_SECONDS + 2 * sum(TIMEOUT)  # the call of /manage/users, the callback
+
     def takes(self, type):
         return type in ("TENANT_PROVISIONING", "TENANT_DEPROVISIONING")
 

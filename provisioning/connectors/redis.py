@@ -9,14 +9,17 @@ from django.core.exceptions import ImproperlyConfigured
 
 from provisioning.connectors.base import Connector, PublishError
 
+CONNECT, READ = 5, 10  # seconds
 MAX_LENGTH = 100_000  # entries; about, which lets Redis trim in whole blocks
 
 
 class RedisConnector(Connector):
+    longest_attempt = CONNECT + READ
+
     def __init__(self):
         if not settings.REDIS_URL:
             raise ImproperlyConfigured("REDIS_HOST or REDIS_URL is required when EVENT_CONNECTOR names redis.")
-        self.client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=10, socket_connect_timeout=5)
+        self.client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=READ, socket_connect_timeout=CONNECT)
 
     def publish(self, message):
         fields: dict[Any, Any] = {

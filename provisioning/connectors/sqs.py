@@ -12,6 +12,8 @@ MAX_MESSAGE_BYTES = 256 * 1024
 
 
 class SQSConnector(Connector):
+    longest_attempt = aws.LONGEST_ATTEMPT
+
     def __init__(self):
         if not settings.EVENT_SQS_QUEUE_URL:
             raise ImproperlyConfigured("EVENT_SQS_QUEUE_URL is required when EVENT_CONNECTOR names sqs.")
