@@ -71,6 +71,14 @@ def once(key: str, handler: Callable[..., Response], request: Request, *args: An
         return response
 
 
+def is_answered(request: Request) -> bool:
+    """Whether a request with this Idempotency-Key was answered, so that this one changes nothing."""
+    if (key := request.headers.get("Idempotency-Key")) is None:
+        return False
+    scope = _digest(_caller(request), key)
+    return IdempotentRequest.objects.filter(scope=scope, created_on__gte=timezone.now() - KEPT).exists()
+
+
 def _hold(scope: str) -> bool:
     """Take a lock that ends with the transaction, a crash included; False while another request has it.
 

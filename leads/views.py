@@ -12,7 +12,7 @@ from config.language import language_of
 from config.schema import model_schema
 from config.throttling import PublicLimit
 from identity.authentication import bearer_token
-from identity.idempotency import IdempotentMixin
+from identity.idempotency import IdempotentMixin, is_answered
 from identity.permissions import VIEW_LEAD
 from leads import challenges
 from leads.abuse import check_form, limit_resends, limit_sign_ups
@@ -31,7 +31,8 @@ class LeadViewSet(IdempotentMixin, ApiViewSet):
 
     def initial(self, request, *args, **kwargs):
         super().initial(request, *args, **kwargs)
-        if self._action_name == "create":  # here, where no transaction is open: a challenge is checked by a call
+        # Here, where no transaction is open: a challenge is checked by a call, and takes an answer once.
+        if self._action_name == "create" and not is_answered(request):
             check_form(stamp=request.headers.get("X-Form-Stamp"), trap=request.headers.get("X-Form-Trap"))
             challenges.check(request)
 

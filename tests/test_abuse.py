@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signing import TimestampSigner
 from django.utils import timezone
 
+from identity.models import IdempotentRequest
 from leads import challenges
 from leads.abuse import form_stamp
 from leads.challenges import base
@@ -194,6 +195,18 @@ class TestTheChallenge:
         monkeypatch.setattr("identity.idempotency.once", lambda *_: opened.append(len(asked)))
         anyone.post("/leads", sign_up_body(), **{"X-Challenge-Response": "human", "Idempotency-Key": "1"})
         assert opened == [1]
+
+    def test_that_was_passed_is_not_asked_about_again_when_the_request_is_repeated(self, anyone, asked):
+        """A provider takes an answer once."""
+        headers = {"X-Challenge-Response": "human", "Idempotency-Key": "1"}
+        body = sign_up_body()
+        first, second = (anyone.post("/leads", body, **headers) for _ in range(2))
+        assert (second.status_code, second.json()) == (200, first.json())
+        assert len(asked) == 1
+        assert anyone.post("/leads", sign_up_body(email="b@acme.example"), **headers).status_code == 422
+        IdempotentRequest.objects.update(created_on=timezone.now() - timedelta(hours=25))
+        assert anyone.post("/leads", body, **headers).status_code == 200
+        assert len(asked) == 2
 
     def test_that_cannot_be_checked_is_a_503(self, anyone, asked, monkeypatch):
         monkeypatch.setattr(Turnstile, "verify_url", "http://127.0.0.1:1/")
