@@ -254,3 +254,30 @@ def test_events_tail_prints_a_line_for_each(capsys):
     run = make_run()
     call_command("events", "tail", "--no-follow")
     assert f"TENANT_PROVISIONING {run.tenant_id} bus:memory=pending" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="negative"):
+        call_command("events", "tail", "--lines=-1")
+
+
+@pytest.mark.parametrize("lines", [0, 1, 10])
+def test_events_tail_prints_once_what_is_committed_behind_a_later_one(capsys, monkeypatch, lines):
+    """An id is given out before the commit: here those of the second and the fourth event are there late."""
+    ids = [make_run(make_tenant(key=f"t{number}")).tenant_id for number in range(4)]
+    held = {number: Event.objects.get(subject=ids[number]) for number in (1, 3)}
+    Event.objects.filter(id__in=[event.id for event in held.values()]).delete()
+
+    def meanwhile(_):
+        if 1 in held:
+            held.pop(1).save(force_insert=True)
+            make_run(make_tenant(key="t4"))
+        elif held:
+            held.pop(3).save(force_insert=True)
+        else:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("provisioning.management.commands.events.time.sleep", meanwhile)
+    with pytest.raises(KeyboardInterrupt):
+        call_command("events", "tail", "--lines", str(lines))
+    printed = [line.split()[2] for line in capsys.readouterr().out.splitlines()]
+    later = Event.objects.latest("id").subject
+    before = (ids[0], ids[2])[max(2 - lines, 0) :]
+    assert printed == [str(id) for id in (*before, ids[1], later, ids[3])]

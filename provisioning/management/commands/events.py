@@ -2,9 +2,15 @@
 
 import time
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Q
 
 from provisioning.models import Delivery, Event
+
+RECENT = 1000
+"""How many of the newest ids are looked at when it begins, for those that are missing."""
+PATIENCE = 60
+"""Seconds that an event is waited for whose transaction commits after that of a later one."""
 
 
 class Command(BaseCommand):
@@ -16,15 +22,25 @@ class Command(BaseCommand):
         parser.add_argument("--no-follow", action="store_true", help="stop after those")
 
     def handle(self, *, lines, no_follow, **options):
-        past = list(Event.objects.order_by("-id").prefetch_related("deliveries")[:lines])
-        last = past[0].id if past else 0
-        for event in reversed(past):
+        if lines < 0:
+            raise CommandError("--lines must not be negative.")
+        events = Event.objects.prefetch_related("deliveries")
+        recent = Event.objects.order_by("-id").values_list("id", flat=True)[:RECENT]
+        last = max(recent, default=0)
+        # Ids are given out before the commit: one that is missing may be an event yet, or was rolled back.
+        missing = dict.fromkeys({*range(max(last - RECENT, 0) + 1, last)} - {*recent}, time.monotonic() + PATIENCE)
+        for event in reversed(list(events.filter(id__lte=last).order_by("-id")[:lines])):
             self.show(event)
+            missing.pop(event.id, None)
         while not no_follow:
             time.sleep(1)
-            for event in Event.objects.filter(id__gt=last).order_by("id").prefetch_related("deliveries"):
+            now = time.monotonic()
+            missing = {id: until for id, until in missing.items() if until > now}
+            for event in events.filter(Q(id__gt=last) | Q(id__in=list(missing))).order_by("id"):
                 self.show(event)
-                last = event.id
+                missing.pop(event.id, None)
+                missing |= dict.fromkeys(range(last + 1, event.id), now + PATIENCE)
+                last = max(last, event.id)
 
     def show(self, event: Event) -> None:
         deliveries = " ".join(
