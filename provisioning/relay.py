@@ -27,19 +27,25 @@ MAINTENANCE_SECONDS = 60
 def run(stop: threading.Event, *, once: bool = False) -> int:
     """Deliver until `stop` is set, then let the attempts under way end; the number of attempts.
 
-    The threads only call out; this one claims and records, for all of them at a time. `once` returns when nothing is
-    due any more. A database that is away is waited for.
+    The threads only call out; this one claims and records, for all of them at a time. What happens each minute has a
+    thread too, since a lease may end while a chore lasts. `once` returns when nothing is due any more. A database that
+    is away is waited for.
     """
     attempts = 0
     running: set[Future[Outcome]] = set()
     maintained, pause = 0.0, SOON_SECONDS
-    with ThreadPoolExecutor(settings.RELAY_CONCURRENCY, thread_name_prefix="relay") as pool:
+    maintenance: Future[None] | None = None
+    with (
+        ThreadPoolExecutor(settings.RELAY_CONCURRENCY, thread_name_prefix="relay") as pool,
+        ThreadPoolExecutor(1, thread_name_prefix="maintenance") as chores,
+    ):
         while not stop.is_set():
             try:
                 _record_ended(running)
-                if not once and time.monotonic() - maintained > MAINTENANCE_SECONDS:
+                is_idle = maintenance is None or maintenance.done()
+                if not once and is_idle and time.monotonic() - maintained > MAINTENANCE_SECONDS:
                     maintained = time.monotonic()
-                    maintain()
+                    maintenance = chores.submit(_maintain)
                 free = settings.RELAY_CONCURRENCY - len(running)
                 # A claim costs two statements whatever it finds: it waits until half of the hands are free.
                 claimed = claim(free) if 2 * free >= settings.RELAY_CONCURRENCY else []
@@ -79,6 +85,15 @@ def _attempt(delivery: Delivery) -> Outcome:
         # A defect, or the database going away: nobody reads this future's exception, so it is said here.
         logger.exception("delivery %s broke off", delivery.id)
         raise
+    finally:
+        connection.close()
+
+
+def _maintain() -> None:
+    try:
+        maintain()
+    except Exception:
+        logger.exception("the maintenance broke off")  # nobody reads this future's exception either
     finally:
         connection.close()
 

@@ -71,6 +71,40 @@ def test_four_relays_lose_nothing_repeat_nothing_and_keep_the_order(bus):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_deliveries_go_on_while_a_chore_lasts_and_after_one_that_fails(bus, staff, monkeypatch):
+    begun, over, stop = [], threading.Event(), threading.Event()
+
+    def chore():
+        begun.append(Tenant.objects.count())
+        over.wait(30)
+        raise ZeroDivisionError
+
+    def relay_until_stopped():
+        try:
+            relay.run(stop)
+        finally:
+            connections.close_all()
+
+    monkeypatch.setattr(relay, "MAINTENANCE", [chore])
+    monkeypatch.setattr(relay, "MAINTENANCE_SECONDS", 0)
+    thread = threading.Thread(target=relay_until_stopped)
+    thread.start()
+    try:
+        wait_until(lambda: begun)
+        tenant = make_tenant(status=TenantStatus.ACTIVE)
+        assert staff.post(f"/tenants/{tenant.id}/suspend").status_code == 204
+        wait_until(delivered)
+        assert begun == [0]  # and no second one beside it
+        over.set()
+        wait_until(lambda: len(begun) > 2)
+        Delivery.objects.all().delete()
+        assert staff.post(f"/tenants/{tenant.id}/resume").status_code == 204
+        wait_until(delivered)
+    finally:
+        over.set(), stop.set(), thread.join()
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_delivery_that_is_erased_during_its_attempt_keeps_no_other_from_being_recorded(bus, staff):
     gone, kept = (make_tenant(status=TenantStatus.ACTIVE) for _ in range(2))
     for tenant in (gone, kept):
