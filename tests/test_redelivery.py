@@ -14,6 +14,7 @@ from django.utils import timezone
 from provisioning.connectors.base import PublishError
 from provisioning.delivery import backoff, cancel, claim, deliver, replay
 from provisioning.models import Delivery, Event, ProvisioningRun
+from provisioning.requests import fail_overdue_runs
 from tenants.models import Tenant, TenantStatus
 from tests.conftest import bus_states, due_now
 from tests.make import make_run, make_tenant, sign_up_body
@@ -121,7 +122,7 @@ class TestAFailure:
         dead = Delivery.objects.get(subject=run.tenant_id)
         assert (dead.state, dead.last_error) == (State.DEAD, "None of ENCRYPTION_KEYS decrypts the run's secret.")
         ProvisioningRun.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-        assert [overdue.id for overdue in ProvisioningRun.objects.overdue()] == [run.id]
+        assert list(fail_overdue_runs()) == [run.tenant_id]
 
     def test_holds_up_its_own_subject_and_no_other(self, bus, relayed, suspended):
         poisoned, healthy = suspended(2), suspended(2)
