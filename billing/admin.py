@@ -3,6 +3,7 @@ from decimal import Decimal
 
 from django import forms
 from django.contrib import admin
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
@@ -115,6 +116,7 @@ class PaymentForm(OperationForm):
     date = forms.DateField(
         label=_("Date"), required=False, help_text=_("Now, where it is left empty."),
         widget=forms.DateInput(attrs={"type": "date"}),
+        validators=[MinValueValidator(datetime.date(1900, 1, 1)), MaxValueValidator(datetime.date(9998, 12, 31))],
     )  # fmt: skip
     method = forms.CharField(label=_("Method"), required=False, max_length=50, validators=[one_line])
     reference = forms.CharField(label=_("Reference"), required=False, max_length=200, validators=[one_line])

@@ -132,7 +132,8 @@ def _parties(document: Invoice | CreditNote) -> Flowable:
 
 def _last_moment(invoice: Invoice):
     """A period's last day: its end is the first day after it."""
-    return max(invoice.start_date, invoice.end_date - ONE_DAY)
+    longer = invoice.end_date - invoice.start_date > ONE_DAY
+    return invoice.end_date - ONE_DAY if longer else invoice.start_date
 
 
 def _party(party: dict[str, str]) -> list[Flowable]:
@@ -254,7 +255,7 @@ def _text(value: object) -> str:
 
 
 def _day(moment) -> str:
-    return f"{local_date(moment):%Y-%m-%d}"
+    return local_date(moment).isoformat()
 
 
 def _amount(value: object, document: Invoice | CreditNote) -> str:

@@ -17,8 +17,11 @@ def zone() -> ZoneInfo:
 
 
 def local_date(moment: datetime.datetime) -> datetime.date:
-    """The day in BILLING_TIME_ZONE on which `moment` lies."""
-    return moment.astimezone(zone()).date()
+    """The day in BILLING_TIME_ZONE on which `moment` lies; the calendar's first or last where it has no such day."""
+    try:
+        return moment.astimezone(zone()).date()
+    except OverflowError:
+        return datetime.date.min if moment.year == datetime.MINYEAR else datetime.date.max
 
 
 def day_begin(moment: datetime.datetime) -> datetime.datetime:

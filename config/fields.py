@@ -43,6 +43,18 @@ class Boolean(serializers.BooleanField):
         return data
 
 
+class Moment(serializers.DateTimeField):
+    """A moment of the years 1900 to 9998: of any other, the day in some time zone is none that a calendar has."""
+
+    default_error_messages = dict.fromkeys(("minimum", "maximum"), "The year must be one of 1900 to 9998.")
+
+    def to_internal_value(self, data):
+        moment = super().to_internal_value(data)
+        if not 1900 <= moment.year <= 9998:
+            self.fail("minimum" if moment.year < 1900 else "maximum")
+        return moment
+
+
 class Number(serializers.DecimalField):
     """A decimal that is a number on the wire (CONTRACT section 10); a decimal text is accepted on input too."""
 

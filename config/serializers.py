@@ -130,6 +130,7 @@ class ModelSerializer(StrictFields, serializers.ModelSerializer):
         models.EmailField: fields.Email,
         models.UUIDField: fields.Id,
         models.BooleanField: fields.Boolean,
+        models.DateTimeField: fields.Moment,
         models.DecimalField: fields.Number,
         models.JSONField: fields.JSONValue,
     }

@@ -4,7 +4,7 @@ from rest_framework import serializers
 
 from billing.models import Plan, Tier
 from config.errors import BadRequest
-from config.fields import RelatedId, Text
+from config.fields import Moment, RelatedId, Text
 from config.serializers import AUDIT_FIELDS, Serializer, camel
 
 SUBSCRIPTION_STATUSES = ("PENDING", "ACTIVE", "INACTIVE", "CANCELLED", "EXPIRED")
@@ -58,8 +58,8 @@ class PlanChoiceSerializer(Serializer):
 class RequestedSubscriptionSerializer(Serializer):
     id = Text(max_length=100)
     subscriber_id = Text(max_length=100, required=False, allow_null=True)
-    start_date = serializers.DateTimeField(required=False, allow_null=True)
-    end_date = serializers.DateTimeField(required=False, allow_null=True)
+    start_date = Moment(required=False, allow_null=True)
+    end_date = Moment(required=False, allow_null=True)
     status = serializers.IntegerField(required=False, min_value=0, max_value=len(SUBSCRIPTION_STATUSES) - 1)
     plan_id = Text(max_length=100, required=False, allow_null=True)
     plan = PlanField()

@@ -4,6 +4,7 @@ import io
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import boto3
@@ -11,6 +12,7 @@ import pytest
 import requests
 from django.core.checks import run_checks
 from django.core.files.storage import default_storage
+from django.urls import reverse
 from pypdf import PdfReader
 
 from billing.documents import file_of
@@ -86,6 +88,17 @@ def test_every_currency_sign_is_there(staff):
     invoice = make_invoice(lines=[Line(SIGNS, Decimal(1))])
     content = staff.get(f"/invoices/{invoice.id}/download").content
     assert squeezed(SIGNS) in squeezed(text_of(content)[0])
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York"])
+def test_dates_at_the_ends_of_the_calendar_are_shown(staff, office, settings, zone):
+    settings.BILLING_TIME_ZONE = zone
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    for dates in ({"start_date": first, "end_date": first}, {"start_date": first, "end_date": last, "due_date": last}):
+        invoice = make_invoice(**dates)
+        text, _ = text_of(staff.get(f"/invoices/{invoice.id}/download").content)
+        assert re.search(r"0001-01-01 to (0001-01-01|9999-12-\d\d)", text)
+    assert office.get(reverse("admin:billing_invoice_changelist")).status_code == 200
 
 
 @pytest.mark.parametrize(("currency", "amount", "shown"), [("JPY", "5000", "5,000 JPY"), ("KWD", "1.234", "1.234 KWD")])

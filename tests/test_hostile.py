@@ -13,7 +13,16 @@ from identity.tokens import RefreshToken, mint
 from leads.models import Lead
 from tenants.models import Tenant
 from tests.conftest import STAFF_ID, Caller, assert_error
-from tests.make import SUBSCRIPTION, make_lead, make_tenant, make_user, sign_up_body
+from tests.make import (
+    SUBSCRIPTION,
+    make_invoice,
+    make_lead,
+    make_subscription,
+    make_tenant,
+    make_user,
+    sign_up_body,
+)
+from tests.test_invoices import body as invoice_body
 
 pytestmark = pytest.mark.django_db
 NOBODY = "7c1f3b52-9a41-4f3e-8a55-0d8f1f6f2a10"
@@ -265,6 +274,26 @@ BAD_QUERIES = [
 @pytest.mark.parametrize("query", BAD_QUERIES, ids=lambda query: json.dumps(query)[:60])
 def test_a_query_that_is_none_is_a_bad_request(staff, query):
     assert_error(staff.get("/tenants", **query), 400)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York"])
+@pytest.mark.parametrize(
+    ("moment", "code"),
+    [("0001-01-01T00:00:00Z", "minimum"), ("1899-12-31T23:59:59Z", "minimum"), ("9999-12-31T23:59:59Z", "maximum")],
+)
+def test_a_moment_that_no_calendar_has_everywhere_is_refused(staff, settings, zone, moment, code):
+    settings.BILLING_TIME_ZONE = zone
+    tenant, invoice, subscription = make_tenant(), make_invoice(), make_subscription()
+    signed = {"tenantId": str(tenant.id), "planId": str(subscription.plan_id)}
+    for method, path, body, name in (
+        ("POST", "/invoices", invoice_body(tenant), "dueDate"),
+        ("POST", f"/invoices/{invoice.id}/payments", {"amount": 1}, "date"),
+        ("POST", "/subscriptions", signed, "endDate"),
+        ("PATCH", f"/subscriptions/{subscription.id}", {}, "endDate"),
+        ("POST", f"/tenants/{tenant.id}/provision", SUBSCRIPTION, "endDate"),
+    ):
+        error = assert_error(staff.request(method, path, {**body, name: moment}), 422)
+        assert [(each["path"], each["code"]) for each in error["details"]] == [(f"/{name}", code)]
 
 
 def test_a_bulk_change_needs_a_condition_that_says_something(staff):

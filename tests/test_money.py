@@ -143,3 +143,10 @@ def test_a_moment_lies_on_the_day_of_the_zone(settings):
     assert local_date(moment) == date(2026, 1, 31)
     settings.BILLING_TIME_ZONE = "Europe/Berlin"
     assert local_date(moment) == date(2026, 2, 1)
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Los_Angeles"])
+def test_the_first_and_the_last_moment_of_the_calendar_have_a_day_in_every_zone(zone, settings):
+    settings.BILLING_TIME_ZONE = zone
+    assert local_date(datetime.min.replace(tzinfo=UTC)) == date.min
+    assert local_date(datetime.max.replace(tzinfo=UTC)) == date.max

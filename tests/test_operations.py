@@ -227,6 +227,9 @@ class TestAnInvoice:
         for amount in ("0", "1.234", "x", ""):
             answer = office.post(address_of(invoice, "record_payment"), {"amount": amount})
             assert answer.context["form"].errors
+        for date in ("0001-01-01", "9999-12-31"):
+            answer = office.post(address_of(invoice, "record_payment"), {"amount": "20", "date": date})
+            assert answer.context["form"].errors
         assert invoice.payments.count() == 1
 
     def test_is_cancelled_by_a_credit_note(self, office):
