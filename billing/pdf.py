@@ -46,6 +46,7 @@ MARGIN, FOOT = 20 * mm, 22 * mm
 WIDTH = A4[0] - 2 * MARGIN
 GREY, RULE = HexColor("#5b6470"), HexColor("#d5d9de")
 LOGO_BOX = (60 * mm, 18 * mm)
+MOST_ROWS = 10
 
 
 @lru_cache(maxsize=1)
@@ -137,11 +138,16 @@ def _last_moment(invoice: Invoice):
 
 
 def _party(party: dict[str, str]) -> list[Flowable]:
-    rows = [Paragraph(_text(party["name"]), STRONG)]
-    rest = [*party["address"].splitlines(), party["country"]]
+    rest = [*_rows(party["address"]), party["country"]]
     if party["taxId"]:
         rest.append(f"Tax ID {party['taxId']}")
-    return [*rows, *(Paragraph(_text(row), PLAIN) for row in rest if row.strip())]
+    return [Paragraph(_text(party["name"]), STRONG), *(Paragraph(_text(row), PLAIN) for row in rest if row.strip())]
+
+
+def _rows(text: str) -> list[str]:
+    """The lines of `text` that are not blank. Those beyond MOST_ROWS run on in the last, so that it fits a page."""
+    rows = [row for row in text.splitlines() if row.strip()]
+    return rows if len(rows) <= MOST_ROWS else [*rows[: MOST_ROWS - 1], ", ".join(rows[MOST_ROWS - 1 :])]
 
 
 def _lines(document: Invoice | CreditNote, accent: Color) -> Flowable:
@@ -151,7 +157,7 @@ def _lines(document: Invoice | CreditNote, accent: Color) -> Flowable:
     rows: list[list] = [heads]
     for line in document.lines:
         rows.append([
-            Paragraph(_text(line["description"]), PLAIN),
+            Paragraph(_text("\n".join(_rows(line["description"]))), PLAIN),
             _number(line["quantity"], 0),
             _number(line["unit_price"], minor_units(document.currency_code)),
             *([f"{_number(line['discount_percent'], 0)} %"] if discounted else []),

@@ -22,6 +22,7 @@ from tenants.models import Branding
 from tests.conftest import at_once
 from tests.make import make_contact, make_invoice, make_tenant
 from tests.servers import free_port
+from tests.test_invoices import body as invoice_body
 from tests.world import manage, wait_until
 
 pytestmark = pytest.mark.django_db
@@ -88,6 +89,18 @@ def test_every_currency_sign_is_there(staff):
     invoice = make_invoice(lines=[Line(SIGNS, Decimal(1))])
     content = staff.get(f"/invoices/{invoice.id}/download").content
     assert squeezed(SIGNS) in squeezed(text_of(content)[0])
+
+
+@pytest.mark.parametrize("letter", ["W", "WW\n", "a\n", "\n"])
+def test_text_of_any_length_fits(staff, lead, tenant, letter):
+    tall = (letter * 500)[:498] + "ßω"
+    party = {"tenantId": str(tenant.id), "name": "W" * 200, "address": tall, "taxId": "W" * 50}
+    assert lead.post("/billing-customers", party).status_code == 200
+    lines = [{"description": tall, "unitPrice": 1, "taxRate": n / 8, "discountPercent": 5} for n in range(20)]
+    invoice = staff.post("/invoices", invoice_body(tenant, lines=lines)).json()
+    answer = staff.get(f"/invoices/{invoice['id']}/download")
+    assert answer.status_code == 200
+    assert squeezed(text_of(answer.content)[0]).count("ßω") == 21
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York"])
