@@ -3,6 +3,7 @@
 import datetime
 import logging
 import uuid
+from collections.abc import Sequence
 from decimal import Decimal
 
 from django.conf import settings
@@ -33,6 +34,15 @@ def locked(invoice_id: uuid.UUID) -> Invoice:
     if invoice is None:
         raise NotFound
     return invoice
+
+
+def lock_tenants(invoice_ids: Sequence[uuid.UUID]) -> None:
+    """Lock the tenants' rows of several invoices that are to be changed in one transaction, before the first of them.
+
+    Else the first invoice's number would be taken before the second's tenant is locked, which is the wrong order.
+    """
+    tenants = Tenant.everything.filter(id__in=Invoice.objects.filter(id__in=invoice_ids).values("tenant_id"))
+    list(tenants.order_by("id").select_for_update(of=("self",), no_key=True).values_list("id"))
 
 
 @transaction.atomic

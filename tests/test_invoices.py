@@ -289,6 +289,19 @@ class TestABulkChange:
         assert_error(staff.patch('/invoices?where={"currencyCode":"EUR"}', {"status": "CANCELLED"}), 409)
         assert not CreditNote.objects.exists()
 
+    def test_waits_for_others_and_they_for_it(self, staff, transactional_db):
+        drafts = sorted((make_invoice(status=InvoiceStatus.DRAFT) for _ in range(40)), key=lambda each: each.tenant_id)
+
+        def issue(number):
+            if number == 0:
+                return [staff.patch('/invoices?where={"status":3}', {"status": "PENDING"}).status_code]
+            paths = [f"/invoices/{draft.id}" for draft in drafts[20 + number :: 4]]
+            return [staff.patch(path, {"status": "PENDING"}).status_code for path in paths]
+
+        answers = at_once(4, issue)
+        assert {status for statuses in answers for status in statuses} <= {200, 204}, answers
+        assert not Invoice.objects.filter(status=InvoiceStatus.DRAFT).exists()
+
     @pytest.mark.parametrize("change", [{"amount": 1}, {"lines": LINES}, {"currencyCode": "USD"}])
     def test_changes_no_amounts(self, staff, change):
         make_invoice(status=InvoiceStatus.DRAFT)

@@ -76,8 +76,9 @@ class InvoiceViewSet(IdempotentMixin, ApiViewSet):
         self._change(instance.id, dict(values))
 
     def perform_bulk_update(self, queryset, values):
-        ids = list(queryset.order_by("tenant_id", "id").values_list("id", flat=True))  # the order of the locks
+        ids = list(queryset.order_by("tenant_id", "id").values_list("id", flat=True))
         if any(value is not None for value in values.values()):
+            settlement.lock_tenants(ids)
             for id in ids:
                 self._change(id, dict(values))
         return len(ids)
