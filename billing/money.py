@@ -10,6 +10,10 @@ from django.core.exceptions import ValidationError
 from iso4217 import Currency
 
 ZERO = Decimal(0)
+MOST = Decimal("99999999999.999")
+"""What a column of an amount holds."""
+MOST_PRICE = 10_000_000_000
+"""Of a period, which fits an invoice with any tax on it."""
 
 
 @lru_cache

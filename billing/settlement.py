@@ -14,7 +14,7 @@ from rest_framework.exceptions import NotFound
 from billing import dunning, numbering
 from billing.gateways.base import Receipt
 from billing.models import CreditNote, Invoice, InvoiceStatus, Payment
-from billing.money import ZERO, shown
+from billing.money import MOST, ZERO, shown
 from billing.signals import invoice_credited, invoice_paid
 from billing.totals import TaxOfRate, kept_taxes, split_credit
 from config.errors import Conflict
@@ -58,8 +58,8 @@ def record_payment(
 ) -> Payment:
     """Money received for an issued invoice, or with a negative amount paid back; in part, in full, or too much.
 
-    Raises NotFound, Conflict for a draft or for more paid back than was paid, IntegrityError (409) for a `reference`
-    of the gateway's that this invoice has already.
+    Raises NotFound, Conflict for a draft, for more paid back than was paid, or for more paid than can be kept,
+    IntegrityError (409) for a `reference` of the gateway's that this invoice has already.
     """
     return _pay(
         locked(invoice_id),
@@ -79,6 +79,8 @@ def _pay(invoice: Invoice, payment: Payment, actor: uuid.UUID | None) -> Payment
     if invoice.paid_amount + payment.amount < 0:
         paid = shown(invoice.paid_amount, invoice.currency_code)
         raise Conflict(f"No more can be paid back than was paid: {paid}.", code="amount")
+    if invoice.paid_amount + payment.amount > MOST:
+        raise Conflict(f"No more can be paid than {shown(MOST, invoice.currency_code)}.", code="amount")
     payment.invoice, payment.created_by, payment.modified_by = invoice, actor, actor
     payment.save(force_insert=True)
     invoice.paid_amount += payment.amount

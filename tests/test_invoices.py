@@ -24,6 +24,8 @@ LINES = [
     {"description": "Support", "unitPrice": 100, "taxRate": 7},
 ]
 
+MUCH = {"description": "x", "unitPrice": 99e8, "quantity": 10}
+
 
 def body(tenant=None, **values):
     return {
@@ -62,6 +64,7 @@ class TestAnInvoice:
             {"lines": [{"description": "x", "unitPrice": -1}]}, {"lines": [{**LINES[0], "taxRate": 101}]},
             {"lines": [{**LINES[0], "discountPercent": -1}]}, {"lines": [{**LINES[0], "amount": 1}]},
             {"lines": [{**LINES[0], "quantity": 1e9}]}, {"lines": [{**LINES[0], "unknown": 1}]}, {"lines": "x"},
+            {"lines": [*[{**MUCH, "taxRate": 0}] * 3, {**MUCH, "unitPrice": -99e8, "taxRate": 100}]},
             {"lines": LINES * 300}, {"lines": [{"description": "x", "unitPrice": 9e9, "quantity": 9e7}]},
             {"number": "INV-1"}, {"paidAmount": 5}, {"seller": {"name": "me"}}, {"subscriptionId": None, "x": 1},
         ],
@@ -171,6 +174,12 @@ class TestMoney:
     @pytest.mark.parametrize("amount", [0, 0.001, "x", None, True, 1e12])
     def test_that_is_none_is_refused(self, staff, amount):
         assert_error(staff.post(f"/invoices/{make_invoice().id}/payments", {"amount": amount}), 422)
+
+    def test_is_paid_up_to_what_can_be_kept(self, staff):
+        path = f"/invoices/{make_invoice().id}"
+        assert staff.post(f"{path}/payments", {"amount": 99_999_999_999}).status_code == 200
+        assert_error(staff.post(f"{path}/payments", {"amount": 1}), 409, code="amount")
+        assert staff.get(path).json()["paidAmount"] == 99_999_999_999
 
     def test_of_one_reference_is_recorded_once_also_in_a_race(self, staff, transactional_db):
         path = f"/invoices/{make_invoice().id}/payments"

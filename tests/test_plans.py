@@ -73,7 +73,7 @@ def test_only_its_code_lets_write(anyone, caller_with, caller_for, method, code)
         {"tier": "GOLD"}, {"tier": 1}, {"tier": ["BASIC"]}, {"price": -1}, {"price": 1.005}, {"price": "NaN"},
         {"currencyCode": "ZZZ"}, {"currencyCode": "XAU"}, {"currencyCode": "eur"}, {"billingCycle": "DAILY"},
         {"trialDays": -1}, {"trialDays": 1000}, {"sizeConfig": []}, {"name": "a\nb"}, {"unknown": 1},
-        {"price": 5.5, "currencyCode": "JPY"},
+        {"price": 10_000_000_001}, {"price": 5.5, "currencyCode": "JPY"},
     ],
 )  # fmt: skip
 def test_a_plan_with_a_bad_field_is_refused(staff, change):

@@ -169,11 +169,21 @@ class TestTheEnd:
     [
         {"price": -1}, {"price": 1.005}, {"taxRate": 101}, {"startDate": "2001-01-01T00:00:00Z"}, {"status": 1},
         {"endDate": "2001-01-01T00:00:00Z"}, {"credit": 100}, {"periodStart": "2026-01-01"}, {"planId": "x"},
+        {"price": 10_000_000_001},
     ],
 )  # fmt: skip
 def test_a_subscription_that_makes_no_sense_is_refused(staff, values):
     body = {"tenantId": str(make_tenant().id), "planId": str(make_plan().id), **values}
     assert_error(staff.post("/subscriptions", body), 422)
+
+
+def test_the_dearest_subscription_is_invoiced_with_the_highest_tax(staff):
+    subscription = make_subscription()
+    path = f"/subscriptions/{subscription.id}"
+    assert_error(staff.patch(path, {"price": 10_000_000_001}), 422)
+    assert staff.patch(path, {"price": 10_000_000_000, "taxRate": 100}).status_code == 204
+    assert generate(TODAY) == 1
+    assert Invoice.objects.get().amount == 20_000_000_000
 
 
 def test_a_lead_sees_its_subscription_and_changes_nothing(caller_for):

@@ -5,7 +5,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from billing.money import shown, validate_currency
+from billing.money import MOST_PRICE, shown, validate_currency
 from config.fields import one_line
 from config.models import AuditedManager, AuditedModel, AuditedQuerySet
 
@@ -56,7 +56,7 @@ class Plan(AuditedModel):
         _("price"),
         max_digits=14,
         decimal_places=3,
-        validators=[MinValueValidator(0)],
+        validators=[MinValueValidator(0), MaxValueValidator(MOST_PRICE)],
         help_text=_("Net, for one billing cycle."),
     )
     currency_code = models.CharField(_("currency"), max_length=3, validators=[validate_currency])

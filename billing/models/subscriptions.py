@@ -7,7 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from billing.models.plans import BillingCycle, Plan
-from billing.money import validate_currency
+from billing.money import MOST_PRICE, validate_currency
 from billing.periods import local_date
 from config.fields import one_line
 from config.models import AuditedModel
@@ -39,7 +39,12 @@ class Subscription(AuditedModel):
     tenant = models.ForeignKey(Tenant, models.PROTECT, verbose_name=_("tenant"), related_name="subscriptions")
     plan = models.ForeignKey(Plan, models.PROTECT, verbose_name=_("plan"), related_name="subscriptions")
     reference = models.CharField(_("reference"), max_length=100, blank=True, default="", validators=[one_line])
-    price = models.DecimalField(_("price"), max_digits=14, decimal_places=3, validators=[MinValueValidator(0)])
+    price = models.DecimalField(
+        _("price"),
+        max_digits=14,
+        decimal_places=3,
+        validators=[MinValueValidator(0), MaxValueValidator(MOST_PRICE)],
+    )
     currency_code = models.CharField(_("currency"), max_length=3, validators=[validate_currency])
     billing_cycle = models.CharField(_("billing cycle"), max_length=10, choices=BillingCycle)
     tax_rate = models.DecimalField(

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from billing.models import CreditNote, Invoice, Payment
-from billing.money import ZERO
+from billing.money import MOST, ZERO
 from billing.serializers.plans import refuse_uneven
 from billing.serializers.subscriptions import SubscriptionSerializer
 from billing.totals import Line, totals
@@ -16,7 +16,6 @@ from config.serializers import AUDIT_FIELDS, ModelSerializer, Relation, Serializ
 from tenants.models import Tenant
 from tenants.serializers import TenantSerializer
 
-MOST = Decimal(99_999_999_999)
 MAX_LINES = 500
 ONE_LINE = "Services"
 """What the one line of the reference's invoices is called; the invoice says the period beside it."""
@@ -122,7 +121,10 @@ def _checked(given: list[dict], amount: Decimal | None, currency: str) -> list[L
         if each.get("amount", net) != net:
             detail = ErrorDetail(f"The line comes to {net}.", code="const")
             raise ValidationError({"lines": {str(index): {"amount": detail}}})
-    total = totals(lines, currency).total
+    found = totals(lines, currency)
+    total = found.total
+    if max(abs(found.subtotal), abs(found.tax_total)) > MOST:
+        raise ValidationError({"lines": ErrorDetail("Too much.", code="maximum")})
     if not ZERO <= total <= MOST:
         raise ValidationError({"lines": ErrorDetail(f"The total would be {total}.", code="minimum")})
     if amount is not None and amount != total:
