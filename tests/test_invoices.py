@@ -23,7 +23,6 @@ LINES = [
     {"description": "Seats", "quantity": 3, "unitPrice": 9.99, "discountPercent": 10, "taxRate": 19},
     {"description": "Support", "unitPrice": 100, "taxRate": 7},
 ]
-
 MUCH = {"description": "x", "unitPrice": 99e8, "quantity": 10}
 
 

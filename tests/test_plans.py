@@ -1,5 +1,7 @@
 """The catalogue, and how a provision request chooses from it."""
 
+from decimal import Decimal
+
 import pytest
 
 from billing.models import Plan
@@ -81,6 +83,17 @@ def test_a_plan_with_a_bad_field_is_refused(staff, change):
     assert_error(staff.post("/plans", {**PLAN, **change}), 422)
     assert_error(staff.patch(f"/plans/{made['id']}", change), 422)
     assert staff.get(f"/plans/{made['id']}").json() == made
+
+
+def test_a_bulk_change_leaves_no_price_that_its_currency_cannot_have(staff):
+    plan = make_plan(currency_code="EUR", price=Decimal("49.55"))
+    path = '/plans?where={"currencyCode":"EUR"}'
+    for change in ({"price": 49.555}, {"price": 50}, {"currencyCode": "JPY"}, {"price": 49.5, "currencyCode": "JPY"}):
+        assert_error(staff.patch(path, change), 422)
+    plan.refresh_from_db()
+    assert (plan.price, plan.currency_code) == (Decimal("49.55"), "EUR")
+    assert staff.patch(path, {"price": 5000, "currencyCode": "JPY"}).json() == {"count": 1}
+    assert staff.patch('/plans?where={"currencyCode":"JPY"}', {"isActive": False}).json() == {"count": 1}
 
 
 def test_tier_and_cycle_are_taken_in_any_letter_case(staff):

@@ -7,7 +7,7 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from billing.models import Plan
 from billing.money import is_payable, minor_units
 from config.fields import JSONObject
-from config.serializers import AUDIT_FIELDS, ModelSerializer
+from config.serializers import AUDIT_FIELDS, ModelSerializer, camel
 
 
 def refuse_uneven(name: str, amount: Decimal | None, currency: str | None) -> None:
@@ -28,6 +28,11 @@ class PlanSerializer(ModelSerializer):
         )  # fmt: skip
 
     def validate(self, attrs):
+        in_bulk = self.partial and self.instance is None
+        missing = [name for name in ("price", "currency_code") if name not in attrs]
+        if in_bulk and len(missing) == 1:
+            detail = ErrorDetail("In bulk a price and its currency change together.", code="required")
+            raise ValidationError({camel(missing[0]): detail})
         price = attrs.get("price", getattr(self.instance, "price", None))
         refuse_uneven("price", price, attrs.get("currency_code", getattr(self.instance, "currency_code", None)))
         return attrs
