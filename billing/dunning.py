@@ -68,11 +68,17 @@ def suspend_debtors(*, now: datetime.datetime, actor: uuid.UUID | None) -> int:
 
 
 def resume_if_settled(tenant_id: uuid.UUID, *, actor: uuid.UUID | None) -> None:
-    """Resume a tenant that was suspended for invoices of which none is open any more. Its row must be locked."""
+    """Resume a tenant that was suspended for invoices of which none is open any more. Its row must be locked.
+
+    One that is being deprovisioned is left as it is, and the reason kept: should that fail, it is suspended again.
+    """
     causes = Invoice.everything.filter(tenant=tenant_id, suspended_on__isnull=False)
     if not causes.exists() or causes.filter(status=InvoiceStatus.PENDING).exists():
         return
-    if Tenant.objects.filter(id=tenant_id, status=TenantStatus.INACTIVE).exists():
+    tenants = Tenant.objects.filter(id=tenant_id)
+    if tenants.filter(status=TenantStatus.DEPROVISIONING).exists():
+        return
+    if tenants.filter(status=TenantStatus.INACTIVE).exists():
         lifecycle.resume(tenant_id=tenant_id, actor=actor)
     forget_suspension(tenant_id)
 

@@ -21,6 +21,13 @@ def tenant_resumed(tenant, **_):
     dunning.forget_suspension(tenant.id)
 
 
+@receiver(signals.tenant_deprovisioning_failed)
+def tenant_deprovisioning_failed(tenant, actor, **_):
+    """What it was suspended for may have been paid meanwhile."""
+    dunning.resume_if_settled(tenant.id, actor=actor)
+    tenant.refresh_from_db(fields=["status"])  # for who is told next
+
+
 @receiver(signals.tenant_deprovisioned)
 def tenant_deprovisioned(tenant, actor, **_):
     """Nothing is left to be paid for."""

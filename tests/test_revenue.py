@@ -10,7 +10,7 @@ from django.utils import timezone
 from billing.models import InvoiceStatus, SubscriptionStatus
 from billing.periods import local_date
 from tenants.models import TenantStatus
-from tests.conftest import assert_error, generate
+from tests.conftest import assert_error, call_back, generate, open_run, report
 from tests.make import make_contact, make_invoice, make_plan, make_subscription, make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -68,6 +68,25 @@ class TestWhoDoesNotPay:
         staff.post(f"/tenants/{tenant.id}/suspend")
         staff.patch(f"/invoices/{invoice.id}", {"status": "PAID"})
         assert staff.get(f"/tenants/{tenant.id}").json()["status"] == TenantStatus.INACTIVE
+
+    @pytest.mark.parametrize("settled", [True, False])
+    def test_is_resumed_also_when_it_pays_during_a_deprovisioning_that_fails(
+        self, staff, settings, monkeypatch, relayed, settled
+    ):
+        settings.INVOICE_SUSPEND_AFTER = 30
+        tenant = make_tenant(status=TenantStatus.ACTIVE)
+        invoice = make_invoice(tenant)
+        self.at(monkeypatch, 31)
+        assert staff.post(f"/tenants/{tenant.id}/deprovision").status_code == 204
+        staff.post(f"/invoices/{invoice.id}/payments", {"amount": 120.5 if settled else 120})
+        assert staff.get(f"/tenants/{tenant.id}").json()["status"] == TenantStatus.DEPROVISIONING
+        run = open_run(tenant.id)
+        assert call_back(run, report(run, status=0)).status_code == 204
+        expected = TenantStatus.ACTIVE if settled else TenantStatus.INACTIVE
+        assert staff.get(f"/tenants/{tenant.id}").json()["status"] == expected
+        told = [event for event in relayed() if event["type"] == "TENANT_DEPROVISIONING_FAILURE"]
+        assert [event["tenant"]["status"] for event in told] == [expected]
+        assert ("TENANT_RESUMED" in [event["type"] for event in relayed()]) is settled
 
 
 def test_the_summary_adds_up_in_a_constant_number_of_statements(staff, django_assert_num_queries):
