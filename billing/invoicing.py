@@ -113,6 +113,6 @@ def move(invoice: Invoice, status: InvoiceStatus, *, actor: uuid.UUID | None) ->
     elif present == InvoiceStatus.PENDING and status == InvoiceStatus.PAID:
         settlement.pay_in_full(invoice, actor=actor)
     elif present in (InvoiceStatus.PENDING, InvoiceStatus.PAID) and status == InvoiceStatus.CANCELLED:
-        settlement.credit(invoice, amount=None, reason="", actor=actor)
+        settlement.cancel(invoice, actor=actor)
     elif not (present == InvoiceStatus.PAID and status == InvoiceStatus.PENDING and not invoice.amount):
         raise Conflict(f"An invoice cannot go from {present.label} to {status.label}.", code="illegal_move")

@@ -121,6 +121,15 @@ def record_credit(invoice_id: uuid.UUID, *, amount: Decimal | None, reason: str,
     return credit(locked(invoice_id), amount=amount, reason=reason, actor=actor)
 
 
+def cancel(invoice: Invoice, *, actor: uuid.UUID | None) -> None:
+    """Credit all that is left of a locked invoice; one that is free is cancelled without a credit note."""
+    if invoice.amount:
+        credit(invoice, amount=None, reason="", actor=actor)
+    else:
+        invoice.status = InvoiceStatus.CANCELLED
+        _settle(invoice, actor)
+
+
 def credit(invoice: Invoice, *, amount: Decimal | None, reason: str, actor: uuid.UUID | None) -> CreditNote:
     """As `record_credit`, of a locked invoice."""
     if not invoice.is_issued:

@@ -157,6 +157,18 @@ def test_a_status_moves_these_ways_alone(staff, source, target):
         assert staff.get(f"/invoices/{found['id']}").json()["status"] == InvoiceStatus[source]
 
 
+def test_what_is_free_is_cancelled_with_the_others_and_needs_no_credit_note(staff):
+    free, dear = made(staff, amount=0), made(staff)
+    answer = staff.patch('/invoices?where={"number":{"like":"INV%"}}', {"status": "CANCELLED"})
+    assert answer.json() == {"count": 2}
+    assert CreditNote.objects.get().amount == dear["amount"]
+    path = f"/invoices/{free['id']}"
+    for amount in (5, -5):
+        assert staff.get(path).json()["status"] == InvoiceStatus.CANCELLED
+        assert staff.post(f"{path}/payments", {"amount": amount}).status_code == 200
+    assert_error(staff.patch(path, {"status": "PAID"}), 409, code="illegal_move")
+
+
 class TestMoney:
     def test_paid_in_parts_covers_the_invoice_at_last(self, staff):
         path = f"/invoices/{made(staff)['id']}"

@@ -156,8 +156,11 @@ class Invoice(Document):
         return self.status == InvoiceStatus.PENDING and self.due_date < day_begin(timezone.now())
 
     def settled_status(self) -> InvoiceStatus:
-        """The status of an issued invoice, from what is credited and paid: what is wholly credited is cancelled."""
-        if self.amount and self.credited_amount >= self.amount:
+        """The status of an issued invoice, from what is credited and paid: what is wholly credited is cancelled.
+
+        What is free has nothing to be credited, and stays cancelled once it is.
+        """
+        if self.credited_amount >= self.amount if self.amount else self.status == InvoiceStatus.CANCELLED:
             return InvoiceStatus.CANCELLED
         return InvoiceStatus.PAID if self.open_amount <= 0 else InvoiceStatus.PENDING
 
