@@ -11,13 +11,14 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce, TruncDate
 from django.utils import timezone
 
 from billing import invoicing, proration, terms
 from billing.models import Invoice, InvoiceStatus, Subscription, SubscriptionStatus
 from billing.money import ZERO
-from billing.periods import ONE_DAY, day_in_month, midnight, period_end
+from billing.periods import ONE_DAY, day_in_month, midnight, period_end, zone
 from billing.signals import subscription_changed
 from billing.totals import Line
 
@@ -38,9 +39,14 @@ def due(today: datetime.date) -> QuerySet[Subscription]:
 
 
 def forecast(today: datetime.date) -> list[tuple[str, int, Decimal]]:
-    """Of what is due: currency, number of subscriptions and the sum of their prices, net. One statement."""
-    rows = due(today).values("currency_code").annotate(count=Count("id"), total=Sum("price")).order_by("currency_code")
-    return [(row["currency_code"], row["count"], row["total"]) for row in rows]
+    """Of what is due: currency, number of subscriptions and the sum of their prices, net. One statement.
+
+    Of each the next period counts, whole, at the price of the plan that it moves to then.
+    """
+    goes_on = Q(end_date=None) | Q(next_invoice_on__lt=TruncDate("end_date", tzinfo=zone()))
+    currency, price = Coalesce("next_plan__currency_code", "currency_code"), Coalesce("next_plan__price", "price")
+    rows = due(today).filter(goes_on).values(currency=currency).order_by("currency")
+    return [(row["currency"], row["count"], row["total"]) for row in rows.annotate(count=Count("id"), total=Sum(price))]
 
 
 @transaction.atomic

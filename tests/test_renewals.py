@@ -181,13 +181,25 @@ class TestRenewals:
         for _ in range(2):
             make_subscription(plan=plan)
         call_command("generate_invoices", "--date", "2026-02-01", "--dry-run")
-        assert "2 subscriptions are due: 98.000 EUR net" in capsys.readouterr().out
+        assert "2 subscriptions are due: 98.00 EUR net" in capsys.readouterr().out
         assert not Invoice.objects.exists()
         call_command("generate_invoices", "--date", "2026-02-01", "--pdf")
         assert "2 invoices were issued" in capsys.readouterr().out
         assert not Invoice.objects.filter(invoice_file=None).exists()
         with pytest.raises(CommandError):
             call_command("generate_invoices", "--date", "soon")
+
+    def test_are_announced_as_they_will_be(self, staff, settings, capsys):
+        settings.BILLING_TIME_ZONE = "Europe/Berlin"
+        make_subscription(next_plan=make_plan(price=5000, currency_code="JPY"))
+        make_subscription(end_date=midnight(TODAY) + timedelta(hours=20))
+        make_subscription(end_date=midnight(TODAY + timedelta(days=1)))
+        make_subscription(status=SubscriptionStatus.CANCELLED)
+        call_command("generate_invoices", "--date", str(TODAY), "--dry-run")
+        assert capsys.readouterr().out.splitlines() == [
+            "1 subscriptions are due: 49.00 EUR net", "1 subscriptions are due: 5,000 JPY net",
+        ]  # fmt: skip
+        assert generate(TODAY) == 2
 
 
 def test_a_period_that_is_billed_ahead_may_change_before_it_begins(staff, clock):

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from billing import generation, renewals
+from billing.money import shown
 from billing.periods import local_date
 from config.workers import cores
 
@@ -27,7 +28,7 @@ class Command(BaseCommand):
         today = date or local_date(timezone.now())
         if dry_run:
             for currency, count, total in renewals.forecast(today):
-                self.stdout.write(f"{count} subscriptions are due: {total} {currency} net")
+                self.stdout.write(f"{count} subscriptions are due: {shown(total, currency)} net")
             return
         self.begun = self.reported = time.monotonic()
         self.done = 0
