@@ -25,6 +25,7 @@ from unfold.utils import parse_date_str
 
 from config import audit
 from config.errors import violated_constraint
+from config.forms import AuditedForm
 
 
 class BackOfficeAdmin(ModelAdmin):
@@ -125,6 +126,7 @@ def _named(actor: uuid.UUID | None) -> str:
 class AuditedAdmin(BackOfficeAdmin):
     """The page of an `AuditedModel`."""
 
+    form = AuditedForm
     ordering: ClassVar = ("-created_on",)
     actions: Any = ("restore_selected",)
 
@@ -143,6 +145,17 @@ class AuditedAdmin(BackOfficeAdmin):
         kept = (*RECORD, *DELETION) if obj is not None and obj.deleted else RECORD
         record = [(_("Record"), {"fields": kept, "classes": ["tab"]})] if obj else []
         return [(None, {"fields": fields}), *record]
+
+    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        """What somebody else has taken between the form's check and its saving is told, and nothing is saved."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except IntegrityError as error:
+            constraint = violated_constraint(error)
+            if constraint is None:
+                raise
+            self.message_user(request, str(constraint.violation_error_message), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
 
     @display(description=_("created by"))
     def maker(self, obj):

@@ -10,9 +10,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from billing.models import Invoice, InvoiceStatus
+from billing.models import BillingCustomer, Invoice, InvoiceStatus
 from billing.totals import Line
-from tenants.models import Contact, Tenant
+from leads.models import Lead
+from tenants.models import Contact, Resource, Tenant, TenantConfig
 from tests.make import (
     make_address,
     make_config,
@@ -182,18 +183,81 @@ class TestPages:
         assert "Deleted by" in office.get(change(make_contact(deleted=True))).content.decode()
 
 
+PARTS = {
+    f"{prefix}-{name}": "0"
+    for prefix in ("contacts", "resources", "configs", "subscriptions", "invoices")
+    for name in ("TOTAL_FORMS", "INITIAL_FORMS")
+}
+"""What the form of a tenant's page sends besides its fields."""
+
+
+def form_of(obj) -> dict[str, str]:
+    """What the page of `obj` sends when nothing was typed."""
+    match obj:
+        case Tenant():
+            own = {"name": obj.name, "key": obj.key, "domains": obj.listed_domains, "spoc_user_id": ""}
+            return {**own, "lead": str(obj.lead_id or ""), "address": "", **PARTS}
+        case Lead():
+            names = {"first_name": obj.first_name, "last_name": obj.last_name, "company_name": obj.company_name}
+            return {**names, "email": obj.email, "address": "", "language": ""}
+        case Contact():
+            names = {"first_name": obj.first_name, "last_name": obj.last_name, "email": obj.email}
+            return {**names, "contact_type": "", "tenant": str(obj.tenant_id)}
+        case Resource():
+            return {"type": obj.type, "metadata": "{}", "external_identifier": "", "tenant": str(obj.tenant_id)}
+        case TenantConfig():
+            return {"config_key": obj.config_key, "config_value": '{"a": 1}', "tenant": str(obj.tenant_id)}
+    return {"name": "Acme", "tax_id": "", "address": "", "country": "", "email": "", "tenant": str(obj.tenant_id)}
+
+
+class TestWhatIsTaken:
+    def refused(self, office, obj, **typed) -> str:
+        page = office.post(change(obj), {**form_of(obj), **typed})
+        assert page.status_code == 200
+        return str(page.context["adminform"].form.errors)
+
+    def test_is_refused_at_the_form_with_the_sentence_of_the_constraint(self, office):
+        lead, tenant, other = make_lead(), make_tenant(key="acme"), make_tenant()
+        make_tenant(lead=lead)
+        make_contact(tenant, is_primary=True)
+        resource, config = make_resource(tenant), make_config(tenant)
+        customer = BillingCustomer.objects.create(tenant=tenant, name="Acme")
+        for obj, typed, said in (
+            (other, {"key": "acme"}, "This key belongs to another tenant."),
+            (other, {"lead": str(lead.id)}, "This lead has a tenant already."),
+            (make_lead(), {"email": lead.email.upper()}, "belongs to somebody who has signed up already."),
+            (make_contact(tenant), {"is_primary": "on"}, "This tenant has a primary contact already."),
+            (make_resource(tenant), {"external_identifier": resource.external_identifier}, "of this identifier"),
+            (make_config(tenant), {"config_key": config.config_key}, "of this key already."),
+            (
+                BillingCustomer.objects.create(tenant=other, name="Other"),
+                {"tenant": str(customer.tenant_id)},
+                "has a billing customer already.",
+            ),
+        ):
+            assert said in self.refused(office, obj, **typed), typed
+
+    def test_is_free_again_with_what_was_deleted(self, office):
+        make_tenant(key="acme", deleted=True)
+        tenant = make_tenant()
+        assert office.post(change(tenant), {**form_of(tenant), "key": "acme"}).status_code == 302
+
+    def test_between_the_check_and_the_saving_is_told_and_saves_nothing(self, office, monkeypatch):
+        make_tenant(key="acme")
+        tenant = make_tenant(key="other")
+        monkeypatch.setattr(Tenant, "validate_constraints", lambda self, exclude=None: None)
+        page = office.post(change(tenant), {**form_of(tenant), "key": "acme"}, follow=True)
+        assert "This key belongs to another tenant." in page.content.decode()
+        assert Tenant.objects.get(id=tenant.id).key == "other"
+        assert not LogEntry.objects.exists()
+
+
 def test_domains_are_written_with_commas_and_refused_where_they_are_none(office):
     tenant = make_tenant(domains=["acme.example", "acme.org"])
     assert 'value="acme.example, acme.org"' in office.get(change(tenant)).content.decode()
-    form = {"name": "Acme", "key": tenant.key, "lead": "", "address": "", "spoc_user_id": ""}
-    parts = {
-        f"{prefix}-{name}": "0"
-        for prefix in ("contacts", "resources", "configs", "subscriptions", "invoices")
-        for name in ("TOTAL_FORMS", "INITIAL_FORMS")
-    }
-    refused = office.post(change(tenant), {**form, **parts, "domains": "no host"})
+    refused = office.post(change(tenant), {**form_of(tenant), "domains": "no host"})
     assert refused.status_code == 200
     assert "no host" in refused.content.decode()
-    assert office.post(change(tenant), {**form, **parts, "domains": "ACME.test"}).status_code == 302
+    assert office.post(change(tenant), {**form_of(tenant), "domains": "ACME.test"}).status_code == 302
     tenant.refresh_from_db()
     assert tenant.domains == ["acme.test"]
