@@ -10,7 +10,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, models, transaction
 from django.http import HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -25,7 +25,7 @@ from unfold.utils import parse_date_str
 
 from config import audit
 from config.errors import violated_constraint
-from config.forms import AuditedForm
+from config.forms import AuditedForm, StrictJSONField
 
 
 class BackOfficeAdmin(ModelAdmin):
@@ -145,6 +145,11 @@ class AuditedAdmin(BackOfficeAdmin):
         kept = (*RECORD, *DELETION) if obj is not None and obj.deleted else RECORD
         record = [(_("Record"), {"fields": kept, "classes": ["tab"]})] if obj else []
         return [(None, {"fields": fields}), *record]
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        if isinstance(db_field, models.JSONField):
+            kwargs["form_class"] = StrictJSONField
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
         """What somebody else has taken between the form's check and its saving is told, and nothing is saved."""

@@ -1,6 +1,12 @@
 """The forms behind the admin's pages of `AuditedModel`s: as strict as the API."""
 
+from typing import Any
+
 from django import forms
+from django.forms.fields import InvalidJSONInput, JSONString
+from rest_framework.exceptions import ParseError
+
+from config.parsing import load_json, unstorable_path
 
 
 class AuditedForm(forms.ModelForm):
@@ -11,3 +17,31 @@ class AuditedForm(forms.ModelForm):
         conditions = [getattr(each, "condition", None) for each in self._meta.model._meta.constraints]
         named = {name for each in conditions if each is not None for name in each.referenced_base_fields}
         return super()._get_validation_exclusions() - (named - set(self.fields))
+
+
+class StrictJSONField(forms.JSONField):
+    """JSON as a body of the API may hold it: Django's own takes what no database stores, and what is none."""
+
+    def to_python(self, value):
+        if self.disabled or value in self.empty_values or not isinstance(value, str) or isinstance(value, JSONString):
+            return super().to_python(value)
+        found = self._read(value)
+        return JSONString(found) if isinstance(found, str) else found
+
+    def bound_data(self, data, initial):
+        if self.disabled or data is None:
+            return super().bound_data(data, initial)
+        try:
+            return self._read(data)
+        except forms.ValidationError:
+            return InvalidJSONInput(data)
+
+    @staticmethod
+    def _read(text: str) -> Any:
+        try:
+            value = load_json(text)
+        except ParseError as error:
+            raise forms.ValidationError(str(error.detail), code="invalid") from error
+        if unstorable_path(value) is not None:
+            raise forms.ValidationError("The text holds a NUL or a lone surrogate.", code="unstorable")
+        return value

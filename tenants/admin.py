@@ -14,7 +14,7 @@ from config.exchange import ExchangeAdmin
 from identity import permissions as codes
 from identity.operations import OperatingAdmin, operation
 from tenants import lifecycle, onboarding
-from tenants.forms import CONTACT_FIELDS, DomainList, NewTenantForm
+from tenants.forms import CONTACT_FIELDS, ConfigForm, DomainList, NewTenantForm
 from tenants.models import Branding, Contact, Resource, Tenant, TenantConfig, TenantStatus
 from tenants.sheets import ContactSheet, TenantSheet
 
@@ -121,6 +121,7 @@ class ResourceAdmin(PartAdmin):
 
 @admin.register(TenantConfig)
 class TenantConfigAdmin(PartAdmin):
+    form = ConfigForm
     list_display = ("config_key", "tenant", "modified_on")
     search_fields = ("config_key",)
 

@@ -4,6 +4,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from config.fields import one_line
+from config.forms import AuditedForm
 from identity.operations import OperationForm
 from leads.models import Address
 from tenants.models import Tenant, validate_domains
@@ -48,3 +49,11 @@ class NewTenantForm(TenantForm):
         label=_("Country"), required=False, max_length=Address._meta.get_field("country").max_length,
         validators=[one_line], help_text=_("Without a country the address is not kept."),
     )  # fmt: skip
+
+
+class ConfigForm(AuditedForm):
+    def clean_config_value(self):
+        value = self.cleaned_data["config_value"]
+        if not isinstance(value, dict):
+            raise forms.ValidationError("Not an object.", code="type")
+        return value

@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.html import escape
 
 from billing.models import BillingCustomer, Invoice, InvoiceStatus
 from billing.totals import Line
@@ -250,6 +251,39 @@ class TestWhatIsTaken:
         assert "This key belongs to another tenant." in page.content.decode()
         assert Tenant.objects.get(id=tenant.id).key == "other"
         assert not LogEntry.objects.exists()
+
+
+class TestJSON:
+    @pytest.mark.parametrize(
+        "typed",
+        [
+            "{", "NaN", '{"a": NaN}', '{"a": 1e999}', '{"a": "\\u0000"}', '{"\\ud800": 1}', "[" * 100 + "]" * 100,
+            '{"a":' * 5000 + "1" + "}" * 5000, "9" * 5000,
+        ],
+        ids=range(9),
+    )  # fmt: skip
+    def test_that_the_api_would_refuse_is_refused_and_shown_as_it_was_typed(self, office, typed):
+        tenant = make_tenant()
+        for obj, name in ((make_config(tenant), "config_value"), (make_resource(tenant), "metadata")):
+            page = office.post(change(obj), {**form_of(obj), name: typed})
+            assert page.status_code == 200
+            assert name in page.context["adminform"].form.errors
+            assert escape(typed) in page.content.decode()
+
+    @pytest.mark.parametrize("typed", ['"text"', "[1]", "5", "true"])
+    def test_of_a_configuration_is_an_object(self, office, typed):
+        config = make_config()
+        page = office.post(change(config), {**form_of(config), "config_value": typed})
+        assert page.context["adminform"].form.errors == {"config_value": ["Not an object."]}
+
+    def test_is_kept_as_it_is_typed_and_what_stays_the_same_is_no_change(self, office):
+        resource = make_resource(make_tenant())
+        for typed, kept in (('"text"', "text"), ("[1, {}]", [1, {}]), ('{"ż": 1.5}', {"ż": 1.5})):
+            assert office.post(change(resource), {**form_of(resource), "metadata": typed}).status_code == 302
+            resource.refresh_from_db()
+            assert resource.metadata == kept
+        office.post(change(resource), {**form_of(resource), "metadata": '{ "ż": 1.50 }'})
+        assert LogEntry.objects.latest("id").changes == {}
 
 
 def test_domains_are_written_with_commas_and_refused_where_they_are_none(office):
