@@ -198,11 +198,13 @@ class AuditedAdmin(BackOfficeAdmin):
     @admin.action(description=_("Restore the selected"), permissions=["delete"])
     def restore_selected(self, request, queryset):
         """Bring deleted rows back, all or none: one whose place is taken meanwhile is named."""
-        chosen = [(each, audit.snapshot(each)) for each in self.restorable(queryset)]
         try:
             with transaction.atomic():
+                # Behind a lock: what somebody else restores at the same time is theirs.
+                chosen = self.restorable(queryset).select_for_update(of=("self",))
+                found = [(each, audit.snapshot(each)) for each in chosen]
                 restored = self.restorable(queryset).restore(actor=request.user.pk)
-                for each, before in chosen:
+                for each, before in found:
                     audit.record(request, each, what="restore", before=before, after=audit.snapshot(each))
         except IntegrityError as error:
             constraint = violated_constraint(error)

@@ -25,7 +25,10 @@ def snapshot(obj: Model | None) -> Snapshot:
     row = obj._meta.model._base_manager.filter(pk=obj.pk).first() if obj is not None else None
     if row is None:
         return {}
-    return {field.name: get_field_value(row, field) for field in row._meta.concrete_fields}
+    held = {field.name: get_field_value(row, field) for field in row._meta.concrete_fields}
+    for field in row._meta.many_to_many:  # roles and permissions, whose names may need their own relations
+        held[field.name] = ", ".join(sorted(map(str, getattr(row, field.name).select_related())))
+    return held
 
 
 def difference(before: Snapshot, after: Snapshot) -> dict[str, tuple[str, str]]:
@@ -50,7 +53,7 @@ def record_export(request: HttpRequest, model: type[Model], *, query: str) -> No
         action=LogEntry.Action.ACCESS,
         actor=request.user,
         remote_addr=client_address(request) or None,
-        additional_data={"operation": "export"},
+        additional_data=_said(request, "export"),
     )
 
 
@@ -64,8 +67,13 @@ def record(request: HttpRequest, obj: Model, *, what: str, before: Snapshot, aft
         actor=request.user,
         remote_addr=client_address(request) or None,
         changes=difference(before, after),
-        additional_data={"operation": what},
+        additional_data=_said(request, what),
     )
+
+
+def _said(request: HttpRequest, what: str) -> dict[str, str]:
+    """The operation, and the user by name: that tells who it was when the user is deleted."""
+    return {"operation": what, "user": request.user.get_username()}
 
 
 def forget(rows: QuerySet) -> None:

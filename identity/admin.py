@@ -1,7 +1,7 @@
 from auditlog.mixins import LogEntryAdminMixin
 from auditlog.models import LogEntry
 from django.contrib import admin
-from django.contrib.admin.utils import quote
+from django.contrib.admin.utils import quote, unquote
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import FieldDoesNotExist
@@ -16,12 +16,13 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from config import audit
 from config.admin import BackOfficeAdmin, DaysFilter, RecordAdmin
 from identity.models import User
 
 UNNAMED = {
     "add": _("Add"), "change": _("Change"), "delete": _("Delete"), "restore": _("Restore"), "import": _("Import"),
-    "export": _("Export"),
+    "export": _("Export"), "change_password": _("Change password"),
 }  # fmt: skip
 """What is written down of pages that have no button for it."""
 
@@ -44,6 +45,10 @@ class StaffAdmin(UserAdmin, BackOfficeAdmin):
         held = super().get_readonly_fields(request, obj)
         return held if request.user.is_superuser else (*held, "is_superuser", "user_permissions")
 
+    def user_change_password(self, request, id, form_url=""):
+        request.before = audit.snapshot(self.get_object(request, unquote(id)))
+        return super().user_change_password(request, id, form_url)
+
     def has_change_permission(self, request, obj=None):
         return super().has_change_permission(request, obj) and self._may_touch(request, obj)
 
@@ -59,16 +64,20 @@ class RoleAdmin(GroupAdmin, BackOfficeAdmin):
     pass
 
 
+def _link(address: str, text: str) -> str:
+    return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', address, text)
+
+
 @admin.register(LogEntry)
 class AuditLogAdmin(LogEntryAdminMixin, RecordAdmin):
     """Who did what, with the difference it made."""
 
-    list_display = ("timestamp", "actor", "what", "about", "fields_changed")
+    list_display = ("timestamp", "who", "what", "about", "fields_changed")
     list_select_related = ("actor", "content_type")
     list_filter = (("timestamp", DaysFilter),)
     search_fields = ("=object_pk", "=actor__username")
     ordering = ("-timestamp", "-id")
-    fields = ("timestamp", "actor", "remote_addr", "what", "about", "difference")
+    fields = ("timestamp", "who", "remote_addr", "what", "about", "difference")
     readonly_fields = fields
 
     def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
@@ -76,6 +85,13 @@ class AuditLogAdmin(LogEntryAdminMixin, RecordAdmin):
 
     def history_view(self, request, object_id, extra_context=None):
         raise Http404
+
+    @display(description=_("actor"), ordering="actor")
+    def who(self, entry):
+        """The user; of one who is deleted the name that was written down."""
+        if entry.actor is None:
+            return (entry.additional_data or {}).get("user")
+        return _link(reverse("admin:identity_user_change", args=[entry.actor_id]), entry.actor.get_username())
 
     @display(description=_("operation"))
     def what(self, entry):
@@ -91,8 +107,7 @@ class AuditLogAdmin(LogEntryAdminMixin, RecordAdmin):
         if page is None or not entry.object_pk:
             return text
         name = f"admin:{page.opts.app_label}_{page.opts.model_name}_change"
-        address = reverse(name, args=[quote(entry.object_pk)])
-        return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', address, text)
+        return _link(reverse(name, args=[quote(entry.object_pk)]), text)
 
     def _page_of(self, entry) -> admin.ModelAdmin | None:
         model = entry.content_type.model_class()

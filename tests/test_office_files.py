@@ -169,7 +169,7 @@ class TestImports:
         assert (contact.tenant, contact.first_name, contact.is_primary) == (tenant, "Grace", True)
         assert str(contact.created_by) == office.session["_auth_user_id"]
         entry = LogEntry.objects.get()
-        assert (entry.additional_data, entry.object_pk) == ({"operation": "import"}, str(contact.id))
+        assert (entry.additional_data["operation"], entry.object_pk) == ("import", str(contact.id))
 
     @pytest.mark.parametrize("kind", [CSV, XLSX])
     def test_change_what_was_exported_and_leave_alone_what_is_the_same(self, office, kind):

@@ -5,12 +5,15 @@ from decimal import Decimal
 
 import pytest
 from auditlog.models import LogEntry
+from django.contrib.auth.models import Group, Permission
+from django.test import Client
 from django.urls import reverse
 
 from billing.models import InvoiceStatus
 from leads.models import Lead
 from provisioning.models import Delivery, ProvisioningRun
 from tenants.models import Tenant, TenantStatus
+from tests.conftest import at_once
 from tests.make import (
     make_config,
     make_contact,
@@ -48,6 +51,12 @@ def told(answer) -> str:
     return " ".join(str(each) for each in answer.context["messages"])
 
 
+def browser_of(user) -> Client:
+    browser = Client()
+    browser.force_login(user)
+    return browser
+
+
 def last_entry() -> LogEntry:
     return LogEntry.objects.order_by("-id").first()
 
@@ -63,7 +72,7 @@ class TestATenant:
         assert tenant.domains == ["acme.example", "acme.test"]
         assert tenant.primary_contact.email == "ada@acme.example"
         assert [event["type"] for event in relayed()] == ["TENANT_CREATED"]
-        assert last_entry().additional_data == {"operation": "new_tenant"}
+        assert last_entry().additional_data["operation"] == "new_tenant"
         assert last_entry().object_pk == str(tenant.id)
 
     def test_is_not_made_with_a_key_that_is_taken_or_a_domain_that_is_none(self, office):
@@ -275,7 +284,7 @@ class TestTheAuditLog:
         assert entry.changes == {"first_name": ["Ada", "Grace"]}
         assert (str(entry.actor_id), entry.remote_addr) == (office.session["_auth_user_id"], "127.0.0.1")
         office.post(reverse("admin:tenants_contact_delete", args=[contact.id]), {"post": "yes"})
-        assert last_entry().additional_data == {"operation": "delete"}
+        assert last_entry().additional_data["operation"] == "delete"
         page = office.get(reverse("admin:tenants_contact_history", args=[contact.id]), follow=True)
         assert [each.additional_data["operation"] for each in page.context["cl"].queryset] == ["delete", "change"]
 
@@ -294,6 +303,63 @@ class TestTheAuditLog:
             assert secret not in said
         assert office.get(reverse("admin:auditlog_logentry_changelist")).status_code == 200
         assert office.get(page_of(last_entry())).status_code == 200
+
+    def test_has_the_roles_that_somebody_is_given_and_the_permissions_of_a_role(self, office):
+        role = Group.objects.create(name="Reader")
+        user = make_user()
+        fields = {"username": user.username, "date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
+        assert office.post(page_of(user), {**fields, "groups": [role.pk]}).status_code == 302
+        assert last_entry().changes["groups"] == ["", "Reader"]
+        permission = Permission.objects.get(codename="view_tenant")
+        page = reverse("admin:auth_group_change", args=[role.pk])
+        assert office.post(page, {"name": "Reader", "permissions": [permission.pk]}).status_code == 302
+        assert last_entry().changes == {"permissions": ["", str(permission)]}
+
+    def test_has_a_password_that_was_set_for_somebody_and_nothing_beside_it(self, office):
+        passwords = {"password1": "a very long one 9", "password2": "a very long one 9", "usable_password": "true"}
+        office.post(reverse("admin:auth_user_password_change", args=[make_user().id]), passwords)
+        entry = last_entry()
+        assert (entry.action, entry.changes) == (LogEntry.Action.UPDATE, {"password": ["•••", "•••"]})
+
+    def test_has_a_password_of_ones_own_when_it_was_changed(self, office):
+        page = reverse("admin:password_change")
+        fields = {"old_password": "wrong", "new_password1": "a very long one 9", "new_password2": "a very long one 9"}
+        assert office.post(page, fields).status_code == 200
+        assert not LogEntry.objects.exists()
+        assert office.post(page, {**fields, "old_password": "correct horse"}).status_code == 302
+        entry = last_entry()
+        assert entry.additional_data["operation"] == "change_password"
+        assert entry.changes == {"password": ["•••", "•••"]}
+        assert "Change password" in office.get(page_of(entry)).content.decode()
+
+    def test_tells_who_it_was_when_the_user_is_deleted(self, office):
+        mallory = make_user(username="mallory", is_staff=True, is_superuser=True)
+        browser_of(mallory).post(reverse("admin:tenants_contact_delete", args=[make_contact().id]), {"post": "yes"})
+        entry = last_entry()
+        pages = (reverse("admin:auditlog_logentry_changelist"), page_of(entry))
+        assert all(page_of(mallory) in office.get(page).content.decode() for page in pages)
+        mallory.delete()
+        assert all("mallory" in office.get(page).content.decode() for page in pages)
+
+    def test_has_what_was_done_to_chosen_deliveries_and_not_what_was_not(self, office):
+        make_run(), make_run()
+        Delivery.objects.update(state=Delivery.State.DELIVERED)
+        dead = Delivery.objects.first()
+        Delivery.objects.filter(id=dead.id).update(state=Delivery.State.DEAD)
+        chosen = {"action": "cancel_selected", "_selected_action": [each.id for each in Delivery.objects.all()]}
+        office.post(reverse("admin:provisioning_delivery_changelist"), chosen)
+        assert [entry.object_pk for entry in LogEntry.objects.all()] == [str(dead.id)]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_has_what_several_do_at_once_a_single_time(self):
+        user = make_user(is_staff=True, is_superuser=True)
+        browsers = [browser_of(user) for _ in range(3)]
+        tenant, other = make_tenant(deleted=True), make_tenant(deleted=True)
+        at_once(3, lambda number: browsers[number].post(reverse("admin:tenants_tenant_restore", args=[tenant.id])))
+        chosen = {"action": "restore_selected", "_selected_action": [str(other.id)]}
+        listed = reverse("admin:tenants_tenant_changelist") + "?deleted=all"
+        at_once(3, lambda number: browsers[number].post(listed, chosen))
+        assert sorted(entry.object_pk for entry in LogEntry.objects.all()) == sorted([str(tenant.id), str(other.id)])
 
     def test_is_not_paid_for_by_the_api(self, staff):
         staff.post(f"/tenants/{make_tenant(status=TenantStatus.ACTIVE).id}/suspend")

@@ -7,6 +7,7 @@ from unfold.decorators import display
 
 from config import audit
 from config.admin import KnownValuesFilter, PartInline, RecordAdmin, pretty
+from config.errors import Conflict
 from identity import permissions as codes
 from identity.operations import OperatingAdmin, may, operation
 from provisioning import connectors
@@ -135,7 +136,8 @@ class DeliveryAdmin(OperatingAdmin, RecordAdmin):
         asks=_("It is delivered once more, under the same event id."),
     )  # fmt: skip
     def replay(self, request, delivery):
-        replay(Delivery.objects.filter(id=delivery.id))
+        if not replay(Delivery.objects.filter(id=delivery.id)):
+            raise Conflict(_("%s: this is not possible now.") % _("Replay"))
         return _("The delivery will be tried again.")
 
     @operation(
@@ -144,7 +146,8 @@ class DeliveryAdmin(OperatingAdmin, RecordAdmin):
         asks=_("It is not delivered any more, unless it is replayed."),
     )  # fmt: skip
     def cancel(self, request, delivery):
-        cancel(Delivery.objects.filter(id=delivery.id))
+        if not cancel(Delivery.objects.filter(id=delivery.id)):
+            raise Conflict(_("%s: this is not possible now.") % _("Cancel delivery"))
         return _("The delivery is cancelled.")
 
     @admin.action(description=_("Replay the selected deliveries"), permissions=["operate"])
@@ -156,12 +159,15 @@ class DeliveryAdmin(OperatingAdmin, RecordAdmin):
         self.message_user(request, _("%d deliveries were cancelled.") % self._recorded(request, queryset, cancel))
 
     def _recorded(self, request, queryset, act) -> int:
-        """`act` on the deliveries; each is in the audit log, up to MOST_AT_ONCE, and the first of more."""
-        chosen = [(each, audit.snapshot(each)) for each in queryset[:MOST_AT_ONCE]]
+        """`act` on the deliveries; each that it changed is in the audit log, of the first MOST_AT_ONCE."""
         with transaction.atomic():
+            chosen = queryset.select_for_update(of=("self",))[:MOST_AT_ONCE]
+            found = [(each, audit.snapshot(each)) for each in chosen]
             done = act(queryset)
-            for each, before in chosen:
-                audit.record(request, each, what=act.__name__, before=before, after=audit.snapshot(each))
+            for each, before in found:
+                after = audit.snapshot(each)
+                if after != before:
+                    audit.record(request, each, what=act.__name__, before=before, after=after)
         return done
 
     def has_operate_permission(self, request, obj=None):

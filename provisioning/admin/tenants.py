@@ -20,6 +20,7 @@ from billing.models import Invoice, Plan, Subscription
 from billing.models.subscriptions import LIVE
 from config import audit
 from config.admin import BackOfficeAdmin, PartInline
+from config.errors import Conflict
 from identity import permissions as codes
 from identity.operations import OperationForm, operation
 from leads.admin import LeadAdmin
@@ -236,7 +237,8 @@ class ProvisionedTenantAdmin(WithTimeline, TenantAdmin):
         asks=_("The tenant is in the lists again, with its key. What was built for it is not built anew."),
     )  # fmt: skip
     def restore(self, request, tenant):
-        Tenant.everything.filter(id=tenant.id).restore(actor=request.user.pk)
+        if not Tenant.everything.filter(id=tenant.id).restore(actor=request.user.pk):
+            raise Conflict(_("%s: this is not possible now.") % _("Restore"))
         return _("The tenant is restored.")
 
     @operation(
