@@ -7,9 +7,11 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import BadRequest, ValidationError
 from django.db import IntegrityError, models, transaction
 from django.http import HttpResponseRedirect
 from django.urls import reverse
@@ -25,7 +27,7 @@ from unfold.utils import parse_date_str
 
 from config import audit
 from config.errors import violated_constraint
-from config.forms import AuditedForm, StrictJSONField
+from config.forms import AuditedForm, StrictChoiceField, StrictChoicesField, StrictJSONField
 
 
 class BackOfficeAdmin(ModelAdmin):
@@ -40,6 +42,22 @@ class BackOfficeAdmin(ModelAdmin):
         if request.method == "POST" and object_id is not None:
             request.before = audit.snapshot(self.get_object(request, unquote(object_id)))
         return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        if isinstance(db_field, models.ForeignKey):
+            kwargs["form_class"] = StrictChoiceField
+        elif isinstance(db_field, models.ManyToManyField):
+            kwargs["form_class"] = StrictChoicesField
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def response_action(self, request, queryset):
+        """An action on the chosen ids; what is none, which no page of ours sends, is a malformed request."""
+        for chosen in request.POST.getlist(ACTION_CHECKBOX_NAME):
+            try:
+                self.opts.pk.clean(chosen, None)
+            except ValidationError as error:
+                raise BadRequest from error
+        return super().response_action(request, queryset)
 
     def log_addition(self, request, obj, message):
         audit.record(request, obj, what="add", before={}, after=audit.snapshot(obj))

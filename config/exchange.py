@@ -116,6 +116,14 @@ class ExchangeAdmin(ExportAdmin, ImportExportMixin):
             answer.context_data["fields_list"] = [(self.sheet.get_display_name(), list(self.sheet.importable))]
         return answer
 
+    def process_import(self, request, **kwargs):
+        """The file is read once more, in the format that the confirmation names: it may be another than it was."""
+        try:
+            return super().process_import(request, **kwargs)
+        except Unreadable as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(self._address("import"))
+
     def add_data_read_fail_error_to_form(self, form, e):
         logger.info("An import could not be read.", exc_info=e)
         form.add_error("import_file", str(e) if isinstance(e, Unreadable) else _("The file cannot be read."))

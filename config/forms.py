@@ -45,3 +45,25 @@ class StrictJSONField(forms.JSONField):
         if unstorable_path(value) is not None:
             raise forms.ValidationError("The text holds a NUL or a lone surrogate.", code="unstorable")
         return value
+
+
+class StrictChoiceField(forms.ModelChoiceField):
+    """A choice that is shown again only if it is an id: Django's autocompletion looks up whatever was sent."""
+
+    def bound_data(self, data, initial):
+        return super().bound_data(data if _is_id(self, data) else None, initial)
+
+
+class StrictChoicesField(forms.ModelMultipleChoiceField):
+    """Several of them."""
+
+    def bound_data(self, data, initial):
+        return super().bound_data([each for each in data or () if _is_id(self, each)], initial)
+
+
+def _is_id(field: forms.ModelChoiceField, sent: Any) -> bool:
+    try:
+        field.queryset.model._meta.pk.to_python(sent)
+    except forms.ValidationError:
+        return False
+    return True

@@ -13,7 +13,9 @@ from django.utils.html import escape
 
 from billing.models import BillingCustomer, Invoice, InvoiceStatus
 from billing.totals import Line
+from identity.models import User
 from leads.models import Lead
+from provisioning.models import Delivery
 from tenants.models import Contact, Resource, Tenant, TenantConfig
 from tests.make import (
     make_address,
@@ -90,6 +92,27 @@ class TestLists:
         page = office.get(changelist(Tenant, "?created_on_from=2026-03-02&created_on_to=2026-03-02"))
         assert [tenant.name for tenant in page.context["cl"].queryset] == ["Day 2"]
         assert office.get(changelist(Tenant, "?created_on_from=nonsense")).context["cl"].queryset.count() == 3
+
+
+class TestWhatNoPageSends:
+    @pytest.mark.parametrize("chosen", ["x", "\0", "9" * 30])
+    def test_as_what_is_chosen_in_a_list_is_a_malformed_request(self, office, chosen):
+        make_run()
+        for model, action in (
+            (Tenant, "delete_selected"), (Tenant, "restore_selected"), (User, "delete_selected"),
+            (Delivery, "replay_selected"),
+        ):  # fmt: skip
+            answer = office.post(changelist(model), {"action": action, "_selected_action": [chosen]})
+            assert answer.status_code == 400, (model, action)
+
+    @pytest.mark.parametrize("chosen", ["x", "\0", "9" * 40, "00000000-0000-4000-8000-000000000000"])
+    def test_as_what_a_row_belongs_to_is_refused_at_the_form(self, office, chosen):
+        page = office.post(change(make_user()), {"username": "ada", "groups": [chosen]})
+        assert "groups" in page.context["adminform"].form.errors
+        for obj, name in ((make_tenant(), "lead"), (make_contact(), "tenant")):
+            page = office.post(change(obj), {**form_of(obj), name: chosen})
+            assert page.status_code == 200
+            assert list(page.context["adminform"].form.errors) == [name]
 
 
 class TestWhatIsDeleted:

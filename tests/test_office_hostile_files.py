@@ -139,6 +139,17 @@ def test_a_confirmation_of_nothing_is_refused(office, sent):
         assert (page.status_code, page.context["confirm_form"].is_valid()) == (200, False)
 
 
+@pytest.mark.parametrize(
+    ("kind", "other", "said"), [(CSV, XLSX, "The file is no XLSX."), (XLSX, CSV, "The file is not UTF-8")]
+)
+def test_a_confirmation_in_another_format_is_refused_with_its_reason(office, kind, other, said):
+    content = f"{HEAD}\nA,B,a@x.example,acme\n" if kind == CSV else workbook()
+    sent = upload(office, Contact, content, kind).context["confirm_form"].initial
+    page = office.post(address(Contact, "process_import"), {**sent, "format": other}, follow=True)
+    assert said in page.content.decode()
+    assert not Contact.objects.exists()
+
+
 @pytest.mark.parametrize("text", ["=1+1", "+49 30 1", "-1", "@SUM(A1)", "\tx", "\rx"])
 def test_an_escape_is_taken_back(text):
     assert escaped(text) == f"'{text}"
