@@ -159,7 +159,9 @@ class AuditedAdmin(BackOfficeAdmin):
         shown = super().get_fieldsets(request, obj)
         if self.fieldsets or self.add_fieldsets:
             return shown
-        fields = [name for name in self.get_fields(request, obj) if name not in (*RECORD, *DELETION)]
+        fields = [name for name in self.get_fields(request, obj) if name not in (*RECORD, *DELETION, "seen")]
+        if obj is not None and self.has_change_permission(request, obj):
+            fields.append("seen")
         kept = (*RECORD, *DELETION) if obj is not None and obj.deleted else RECORD
         record = [(_("Record"), {"fields": kept, "classes": ["tab"]})] if obj else []
         return [(None, {"fields": fields}), *record]

@@ -4,13 +4,36 @@ from typing import Any
 
 from django import forms
 from django.forms.fields import InvalidJSONInput, JSONString
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ParseError
 
 from config.parsing import load_json, unstorable_path
 
 
 class AuditedForm(forms.ModelForm):
-    """Says at the form what a constraint would refuse."""
+    """Says at the form what a constraint would refuse, and writes nothing over what somebody else has changed since.
+
+    `seen` is the moment of the last change that the page was made with.
+    """
+
+    seen = forms.CharField(label="", required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if not self.instance._state.adding:
+            self.fields["seen"].initial = self.instance.modified_on.isoformat()
+
+    @cached_property
+    def changed_data(self):
+        return [name for name in super().changed_data if name != "seen"]
+
+    def clean(self):
+        seen = super().clean().get("seen")
+        if seen and not self.instance._state.adding:
+            rows = self._meta.model.everything.select_for_update(no_key=True)  # until it is saved
+            if rows.values_list("modified_on", flat=True).get(pk=self.instance.pk).isoformat() != seen:
+                raise forms.ValidationError(_("This has been changed meanwhile. Open the page anew."), code="changed")
 
     def _get_validation_exclusions(self):
         """Django leaves out a constraint whose condition names a field that is not in the form, as `deleted` is not."""
@@ -43,7 +66,7 @@ class StrictJSONField(forms.JSONField):
         except ParseError as error:
             raise forms.ValidationError(str(error.detail), code="invalid") from error
         if unstorable_path(value) is not None:
-            raise forms.ValidationError("The text holds a NUL or a lone surrogate.", code="unstorable")
+            raise forms.ValidationError(_("The text holds a character that cannot be kept."), code="unstorable")
         return value
 
 

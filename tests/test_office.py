@@ -1,5 +1,6 @@
 """The back-office: lists that stay quick, what is deleted and how it comes back."""
 
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -7,6 +8,7 @@ import pytest
 from auditlog.models import LogEntry
 from django.contrib import admin
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.html import escape
@@ -14,9 +16,11 @@ from django.utils.html import escape
 from billing.models import BillingCustomer, Invoice, InvoiceStatus
 from billing.totals import Line
 from identity.models import User
+from identity.roles import SUPPORT
 from leads.models import Lead
 from provisioning.models import Delivery
 from tenants.models import Contact, Resource, Tenant, TenantConfig
+from tests.conftest import at_once
 from tests.make import (
     make_address,
     make_config,
@@ -232,6 +236,42 @@ def form_of(obj) -> dict[str, str]:
         case TenantConfig():
             return {"config_key": obj.config_key, "config_value": '{"a": 1}', "tenant": str(obj.tenant_id)}
     return {"name": "Acme", "tax_id": "", "address": "", "country": "", "email": "", "tenant": str(obj.tenant_id)}
+
+
+class TestAPageThatIsOlderThanAChange:
+    def typed(self, office, obj, **values) -> dict[str, str]:
+        seen = office.get(change(obj)).context["adminform"].form["seen"].value()
+        return {**form_of(obj), "seen": seen, **values}
+
+    def test_writes_nothing_over_it_and_says_so(self, office, staff):
+        contact = make_contact(first_name="Ada")
+        typed = self.typed(office, contact, email="new@acme.example")
+        assert f'name="seen" value="{typed["seen"]}"' in office.get(change(contact)).content.decode()
+        assert staff.patch(f"/contacts/{contact.id}", {"firstName": "Grace"}).status_code == 204
+        page = office.post(change(contact), typed)
+        assert "This has been changed meanwhile." in page.content.decode()
+        contact.refresh_from_db()
+        assert (contact.first_name, contact.email) == ("Grace", "ada@acme.example")
+        typed = self.typed(office, contact, email="new@acme.example")
+        assert office.post(change(contact), typed).status_code == 302
+        contact.refresh_from_db()
+        assert (contact.first_name, contact.email) == ("Grace", "new@acme.example")
+
+    @pytest.mark.django_db(transaction=True)
+    def test_is_what_all_but_one_are_of_those_that_are_saved_at_once(self, office, monkeypatch):
+        monkeypatch.setattr(Contact, "clean", lambda self: time.sleep(0.3))  # between the form's check and the saving
+        contact = make_contact()
+        typed = self.typed(office, contact)
+        browsers = [Client() for _ in range(3)]
+        for browser in browsers:
+            browser.force_login(User.objects.get())
+        answers = at_once(3, lambda each: browsers[each].post(change(contact), {**typed, "last_name": f"N{each}"}))
+        assert sorted(answer.status_code for answer in answers) == [200, 200, 302]
+
+    def test_is_not_one_that_only_shows(self, as_role):
+        page = as_role(SUPPORT).get(change(make_contact()))
+        assert page.status_code == 200
+        assert 'name="seen"' not in page.content.decode()
 
 
 class TestWhatIsTaken:

@@ -37,7 +37,7 @@ def labels(page: admin.ModelAdmin, request) -> Iterator[tuple[str, str]]:
         if title:
             yield "tab", str(title)
     for part in (page, *(inline(page.model, page.admin_site) for inline in page.inlines)):
-        names = {*flatten_fieldsets(part.get_fieldsets(request, kept))}
+        names = {*flatten_fieldsets(part.get_fieldsets(request, kept))} - {"seen"}  # which is hidden
         if part is page:
             names |= {*page.get_list_display(request)} - {"__str__"}
         else:
