@@ -67,20 +67,25 @@ def bill(
 ) -> list[Invoice]:
     """Issue the next invoice of each locked subscription, and move it to the period that the invoice is for.
 
-    What is free moves on without an invoice, and what ends has none due any more. `besides` names the columns that the
-    caller has changed, to be written with what moves.
+    What is free moves on without an invoice, and what ends has none due any more; its terms stay as they were.
+    `besides` names the columns that the caller has changed, to be written with what moves.
     """
-    invoices, changed = [], []
+    invoices, moved, changed = [], [], []
     for subscription in subscriptions:
+        start, last = subscription.next_invoice_on, subscription.ends_on
+        if start is not None and last is not None and start >= last:
+            subscription.next_invoice_on = None
+            continue
         if subscription.next_plan is not None:
             subscription.take_terms_of(subscription.next_plan)
             subscription.next_plan = None
             changed.append(subscription)
+        moved.append(subscription)
         invoice = next_invoice(subscription, actor)
         if invoice is not None:
             invoices.append(invoice)
     _save(subscriptions, (*MOVED, *besides))
-    terms.keep(subscriptions)
+    terms.keep(moved)
     for subscription in changed:
         subscription_changed.send(Subscription, subscription=subscription, actor=actor)
     invoicing.issue(invoices, actor=actor)

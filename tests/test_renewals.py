@@ -11,6 +11,7 @@ from billing import renewals
 from billing.models import Invoice, Subscription, SubscriptionStatus
 from billing.numbering import take
 from billing.periods import local_date, midnight
+from provisioning.models import Event
 from tenants.models import TenantStatus
 from tests.conftest import assert_error, at_once, call_back, generate, report
 from tests.make import make_contact, make_lead, make_plan, make_subscription, make_tenant
@@ -168,6 +169,25 @@ class TestRenewals:
         assert generate(date(2026, 5, 1)) == 1
         invoice = Invoice.objects.get()
         assert (invoice.end_date, invoice.amount) == (datetime(2026, 2, 14, tzinfo=UTC), Decimal("24.50"))
+
+    def test_of_one_that_has_ended_change_neither_its_terms_nor_its_plan_and_hold_up_nobody(self, staff, clock):
+        clock(TODAY)
+        changed, scheduled = make_subscription(), make_subscription()
+        generate(TODAY)
+        make_subscription(start_date=datetime(2026, 2, 28, tzinfo=UTC))
+        dearer = str(make_plan(price=Decimal(99), tier="PREMIUM").id)
+        clock(date(2026, 2, 8))
+        path = f"/subscriptions/{changed.id}"
+        staff.post(f"{path}/change-plan", {"planId": dearer, "at": "now"})
+        for values in ({"price": 89}, {"cancelAtPeriodEnd": True}):
+            assert staff.patch(path, values).status_code == 204
+        staff.post(f"/subscriptions/{scheduled.id}/change-plan", {"planId": dearer})
+        staff.patch(f"/subscriptions/{scheduled.id}", {"endDate": "2026-02-28T00:00:00Z"})
+        events = Event.objects.filter(type="SUBSCRIPTION_CHANGED").count()
+        clock(date(2026, 2, 28))
+        assert generate(date(2026, 2, 28)) == 1
+        assert [int(each.terms.get(until=None).price) for each in (changed, scheduled)] == [99, 49]
+        assert Event.objects.filter(type="SUBSCRIPTION_CHANGED").count() == events
 
     def test_are_the_days_of_the_time_zone(self, settings):
         settings.BILLING_TIME_ZONE = "America/New_York"
