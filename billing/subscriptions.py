@@ -111,8 +111,15 @@ def activate(subscription: Subscription, *, actor: uuid.UUID | None) -> None:
 
 def _begin(subscription: Subscription, moment: datetime.datetime) -> None:
     """Let the periods begin at `moment`, after the trial of the plan."""
-    first = local_date(moment) + datetime.timedelta(days=subscription.plan.trial_days)
-    subscription.start_date, subscription.next_invoice_on, subscription.anchor_day = moment, first, first.day
+    subscription.start_date = moment
+    first = subscription.next_invoice_on = _first_billed_day(subscription)
+    subscription.anchor_day = first.day
+
+
+def _first_billed_day(subscription: Subscription) -> datetime.date:
+    """The day after the trial of a subscription that has begun."""
+    assert subscription.start_date is not None
+    return local_date(subscription.start_date) + datetime.timedelta(days=subscription.plan.trial_days)
 
 
 @transaction.atomic
@@ -185,23 +192,27 @@ def _prorate(subscription: Subscription, former_cycle: str, today: datetime.date
 def amend(subscription_id: uuid.UUID, *, values: Mapping[str, Any], actor: uuid.UUID | None) -> Subscription:
     """What a PATCH does: price and tax rate from the next invoice on, an end, or a cancellation at the period's end.
 
-    Cancelled while PENDING, it ends at once. Raises NotFound, and Conflict for one that has ended.
+    Cancelled while PENDING, it ends at once. An end that is set takes the place of a cancellation. Raises NotFound, and
+    Conflict for one that has ended.
     """
     subscription = locked(subscription_id)
     if subscription.status not in LIVE:
         raise Conflict("The subscription has ended.", code="subscription_ended")
+    if subscription.status == SubscriptionStatus.ACTIVE and subscription.next_invoice_on is None:
+        subscription.next_invoice_on = subscription.period_end or _first_billed_day(subscription)  # it may go on now
+    was_cancelled = subscription.cancel_at_period_end
     for name, value in values.items():
         setattr(subscription, name, value)
     subscription.modified_by = actor
     if subscription.cancel_at_period_end and subscription.status == SubscriptionStatus.PENDING:
         return end(subscription, SubscriptionStatus.CANCELLED, actor=actor)
-    if "cancel_at_period_end" in values:
+    if "end_date" in values:
+        subscription.cancel_at_period_end = False
+    elif subscription.cancel_at_period_end != was_cancelled:
         last = subscription.period_end or subscription.next_invoice_on
         subscription.end_date = midnight(last) if subscription.cancel_at_period_end and last else None
         subscription.next_plan = None if subscription.cancel_at_period_end else subscription.next_plan
         subscription.ending_told_on = None
-    if subscription.next_invoice_on is None and subscription.period_end is not None:
-        subscription.next_invoice_on = subscription.period_end  # it was to end, and now goes on
     subscription.save()
     return subscription
 

@@ -1,6 +1,6 @@
 """Subscriptions: from the choice of a plan to the first invoice, changes, renewals, and the end."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from billing import subscriptions
 from billing.models import Invoice, InvoiceStatus, SubscriptionStatus
 from provisioning.models import Delivery, Event
+from tenants.models import TenantStatus
 from tests.conftest import assert_error, at_once, generate
 from tests.make import make_contact, make_lead, make_plan, make_subscription, make_tenant
 
@@ -152,6 +153,36 @@ class TestTheEnd:
         generate(date(2026, 3, 1))
         assert staff.patch(path, {"cancelAtPeriodEnd": False}).status_code == 204
         assert generate(date(2026, 3, 1)) == 1
+
+    def test_taken_back_before_anything_was_billed_lets_the_first_period_begin(self, staff, clock):
+        clock(date(2026, 1, 20))
+        trial, tenant = make_plan(trial_days=11), make_tenant(status=TenantStatus.ACTIVE)
+        made = staff.post("/subscriptions", {"tenantId": str(tenant.id), "planId": str(trial.id)}).json()
+        staff.patch(f"/subscriptions/{made['id']}", {"cancelAtPeriodEnd": True})
+        clock(TODAY)
+        tenant = make_tenant(status=TenantStatus.ACTIVE)
+        body = {"tenantId": str(tenant.id), "planId": str(make_plan().id), "endDate": "2026-01-31T20:00:00Z"}
+        other = staff.post("/subscriptions", body).json()
+        assert generate(TODAY) == 0
+        assert staff.patch(f"/subscriptions/{made['id']}", {"cancelAtPeriodEnd": False}).status_code == 204
+        assert staff.patch(f"/subscriptions/{other['id']}", {"endDate": None}).status_code == 204
+        assert generate(TODAY) == 2
+        assert set(Invoice.objects.values_list("period_start", flat=True)) == {TODAY}
+
+    def test_that_was_agreed_stays_where_no_cancellation_is_taken_back(self, staff):
+        path = f"/subscriptions/{make_subscription(end_date=datetime(2036, 12, 31, tzinfo=UTC)).id}"
+        assert staff.patch(path, {"price": 60, "cancelAtPeriodEnd": False}).status_code == 204
+        assert staff.get(path).json()["endDate"] == "2036-12-31T00:00:00Z"
+
+    @pytest.mark.parametrize("day", [None, "2036-12-31T00:00:00Z"])
+    def test_that_is_set_takes_the_place_of_a_cancellation(self, staff, clock, day):
+        clock(TODAY)
+        path = f"/subscriptions/{make_subscription().id}"
+        generate(TODAY)
+        for values in ({"cancelAtPeriodEnd": True}, {"endDate": day}):
+            assert staff.patch(path, values).status_code == 204
+        found = staff.get(path).json()
+        assert (found["cancelAtPeriodEnd"], found["endDate"]) == (False, day)
 
     def test_comes_at_once_while_the_tenant_waits(self, staff):
         tenant, plan = make_tenant(), make_plan()
