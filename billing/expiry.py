@@ -7,7 +7,9 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
+from billing import renewals
 from billing.models import Subscription, SubscriptionStatus
+from billing.periods import local_date
 from billing.signals import subscription_ending
 from billing.subscriptions import end, locked
 
@@ -22,11 +24,16 @@ def tell_ending(*, now: datetime.datetime, actor: uuid.UUID | None) -> int:
 
 
 def expire(*, now: datetime.datetime, actor: uuid.UUID | None) -> int:
-    """End the active subscriptions whose end has come: CANCELLED where somebody cancelled, else EXPIRED; how many."""
+    """End the active subscriptions whose end has come: CANCELLED where somebody cancelled, else EXPIRED; how many.
+
+    What no run has invoiced of the days before is invoiced first.
+    """
 
     def act(found: Subscription) -> bool:
         if found.end_date is None or found.end_date > now:
             return False
+        if not found.tenant.deleted:
+            renewals.bill_until(local_date(found.end_date), found, actor=actor)
         status = SubscriptionStatus.CANCELLED if found.cancel_at_period_end else SubscriptionStatus.EXPIRED
         end(found, status, actor=actor)
         return True

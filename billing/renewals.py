@@ -92,6 +92,12 @@ def bill(
     return invoices
 
 
+def bill_until(day: datetime.date, subscription: Subscription, *, actor: uuid.UUID | None) -> None:
+    """Issue what a run would have for a locked subscription: the invoices of the periods that begin before `day`."""
+    while subscription.next_invoice_on is not None and subscription.next_invoice_on < day:
+        bill([subscription], actor=actor)
+
+
 def _save(subscriptions: Iterable[Subscription], columns: Sequence[str]) -> None:
     """Write what has moved. Most move alike, by the thousand, so those that do share a statement."""
     alike: dict[tuple, list[uuid.UUID]] = {}

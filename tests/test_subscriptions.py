@@ -145,6 +145,19 @@ class TestTheEnd:
         subscription.refresh_from_db()
         assert subscription.status == SubscriptionStatus.EXPIRED
 
+    def test_leaves_no_day_before_it_unbilled(self, staff, clock):
+        subscription = make_subscription(end_date=datetime(2026, 3, 14, tzinfo=UTC))
+        gone = make_subscription(end_date=datetime(2026, 3, 14, tzinfo=UTC))
+        staff.delete(f"/tenants/{gone.tenant_id}")
+        clock(date(2026, 3, 14))
+        call_command("expire_subscriptions")
+        days = Invoice.objects.order_by("period_start").values_list("subscription", "period_start", "end_date__date")
+        assert [(id, str(first), str(end)) for id, first, end in days] == [
+            (subscription.id, "2026-01-31", "2026-02-28"), (subscription.id, "2026-02-28", "2026-03-14"),
+        ]  # fmt: skip
+        subscription.refresh_from_db()
+        assert (subscription.status, subscription.next_invoice_on) == (SubscriptionStatus.EXPIRED, None)
+
     def test_can_be_taken_back(self, staff):
         subscription = make_subscription()
         generate(TODAY)
