@@ -32,8 +32,7 @@ def expire(*, now: datetime.datetime, actor: uuid.UUID | None) -> int:
     def act(found: Subscription) -> bool:
         if found.end_date is None or found.end_date > now:
             return False
-        if not found.tenant.deleted:
-            renewals.bill_until(local_date(found.end_date), found, actor=actor)
+        renewals.bill_until(local_date(found.end_date), found, actor=actor)
         status = SubscriptionStatus.CANCELLED if found.cancel_at_period_end else SubscriptionStatus.EXPIRED
         end(found, status, actor=actor)
         return True

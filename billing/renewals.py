@@ -93,8 +93,11 @@ def bill(
 
 
 def bill_until(day: datetime.date, subscription: Subscription, *, actor: uuid.UUID | None) -> None:
-    """Issue what a run would have for a locked subscription: the invoices of the periods that begin before `day`."""
-    while subscription.next_invoice_on is not None and subscription.next_invoice_on < day:
+    """Issue what a run would have for a locked subscription: the invoices of the periods that begin before `day`.
+
+    Of a deleted tenant's there are none.
+    """
+    while not subscription.tenant.deleted and (subscription.next_invoice_on or day) < day:
         bill([subscription], actor=actor)
 
 

@@ -192,8 +192,9 @@ def _prorate(subscription: Subscription, former_cycle: str, today: datetime.date
 def amend(subscription_id: uuid.UUID, *, values: Mapping[str, Any], actor: uuid.UUID | None) -> Subscription:
     """What a PATCH does: price and tax rate from the next invoice on, an end, or a cancellation at the period's end.
 
-    Cancelled while PENDING, it ends at once. An end that is set takes the place of a cancellation. Raises NotFound, and
-    Conflict for one that has ended.
+    Cancelled while PENDING, it ends at once; else the periods that have begun are invoiced first, so that it ends with
+    the present one. An end that is set takes the place of a cancellation. Raises NotFound, and Conflict for one that
+    has ended.
     """
     subscription = locked(subscription_id)
     if subscription.status not in LIVE:
@@ -201,6 +202,8 @@ def amend(subscription_id: uuid.UUID, *, values: Mapping[str, Any], actor: uuid.
     if subscription.status == SubscriptionStatus.ACTIVE and subscription.next_invoice_on is None:
         subscription.next_invoice_on = subscription.period_end or _first_billed_day(subscription)  # it may go on now
     was_cancelled = subscription.cancel_at_period_end
+    if values.get("cancel_at_period_end") and not was_cancelled and subscription.status == SubscriptionStatus.ACTIVE:
+        renewals.bill_until(local_date(timezone.now()) + ONE_DAY, subscription, actor=actor)
     for name, value in values.items():
         setattr(subscription, name, value)
     subscription.modified_by = actor

@@ -113,6 +113,7 @@ class TestAChangeOfPlan:
 
 class TestTheEnd:
     def test_comes_with_the_paid_period_and_is_told_before(self, staff, clock):
+        clock(TODAY)
         subscription = make_subscription()
         generate(TODAY)
         assert staff.patch(f"/subscriptions/{subscription.id}", {"cancelAtPeriodEnd": True}).status_code == 204
@@ -158,7 +159,17 @@ class TestTheEnd:
         subscription.refresh_from_db()
         assert (subscription.status, subscription.next_invoice_on) == (SubscriptionStatus.EXPIRED, None)
 
-    def test_can_be_taken_back(self, staff):
+    def test_lies_ahead_also_where_runs_were_missed(self, staff, clock):
+        subscription = make_subscription()
+        clock(date(2026, 3, 10))
+        path = f"/subscriptions/{subscription.id}"
+        assert staff.patch(path, {"price": 60, "cancelAtPeriodEnd": True}).status_code == 204
+        assert staff.get(path).json()["endDate"] == "2026-03-31T00:00:00Z"
+        assert list(subscription.invoices.values_list("subtotal", flat=True)) == [49, 49]
+        assert generate(date(2026, 6, 1)) == 0
+
+    def test_can_be_taken_back(self, staff, clock):
+        clock(TODAY)
         subscription = make_subscription()
         generate(TODAY)
         path = f"/subscriptions/{subscription.id}"
