@@ -113,12 +113,10 @@ def _save(subscriptions: Iterable[Subscription], columns: Sequence[str]) -> None
 
 
 def next_invoice(subscription: Subscription, actor: uuid.UUID | None) -> Invoice | None:
-    """The draft of the subscription's next invoice, its period and credit moved on; None where there is none."""
+    """The draft of the next invoice of a subscription that goes on, its period and credit moved on; None where it is
+    free."""
     start, last = subscription.next_invoice_on, subscription.ends_on
     assert start is not None
-    if last is not None and start >= last:
-        subscription.next_invoice_on = None
-        return None
     if start.day != day_in_month(start, subscription.anchor_day or start.day):
         subscription.anchor_day = start.day  # the last period was cut short, and the subscription went on after all
     end = whole_period_end(subscription, start)

@@ -128,17 +128,20 @@ def change_plan(subscription_id: uuid.UUID, *, plan: Plan, at_once: bool, actor:
 
     At once, the unused days of the period are credited and the same days of the new plan charged: the difference is
     invoiced, or kept as credit for the next invoices. With another cycle the period ends today and a whole one begins.
-    Raises NotFound, and Conflict for a subscription that has ended, for another currency at once, and for one while
-    there is credit in the former.
+    Raises NotFound, and Conflict for a subscription that has ended or has no day left to change, for another currency
+    at once, and for one while there is credit in the former.
     """
     subscription = locked(subscription_id)
+    today = local_date(timezone.now())
+    since, last = max(today, subscription.period_start or today), subscription.ends_on
     if subscription.status not in LIVE:
         raise Conflict("The subscription has ended.", code="subscription_ended")
+    if last is not None and last <= since:
+        raise Conflict("The subscription ends before another plan could begin.", code="subscription_ended")
     other_currency = plan.currency_code != subscription.currency_code
     if other_currency and subscription.credit:
         credit = shown(subscription.credit, subscription.currency_code)
         raise Conflict(f"The currency cannot change before the credit of {credit} is used up.", code="currency")
-    today = local_date(timezone.now())
     subscription.modified_by = actor
     if not at_once and subscription.period_end is not None and subscription.period_end > today:
         subscription.next_plan = plan
@@ -150,40 +153,39 @@ def change_plan(subscription_id: uuid.UUID, *, plan: Plan, at_once: bool, actor:
     former_cycle, subscription.next_plan = subscription.billing_cycle, None
     subscription.take_terms_of(plan)
     if running:
-        _prorate(subscription, former_cycle, today, actor)
-        terms.keep([subscription], since=max(today, subscription.period_start or today))
+        _prorate(subscription, former_cycle, since, actor)
+        terms.keep([subscription], since=since)
     subscription.save()
     if subscription.status == SubscriptionStatus.ACTIVE:
         subscription_changed.send(Subscription, subscription=subscription, actor=actor)
     return subscription
 
 
-def _prorate(subscription: Subscription, former_cycle: str, today: datetime.date, actor: uuid.UUID | None) -> None:
-    """Settle the running period between what it was charged at and the new terms from `today` on."""
+def _prorate(subscription: Subscription, former_cycle: str, since: datetime.date, actor: uuid.UUID | None) -> None:
+    """Settle the running period between what it was charged at and the new terms from `since` on."""
     start, end, currency = subscription.period_start, subscription.period_end, subscription.currency_code
     assert start is not None
     assert end is not None
-    today = max(today, start)
-    back = proration.unused(subscription.period_price, currency, start=start, end=end, since=today)
+    back = proration.unused(subscription.period_price, currency, start=start, end=end, since=since)
     if subscription.billing_cycle != former_cycle:
         subscription.credit += back
-        subscription.next_invoice_on, subscription.anchor_day = today, today.day
+        subscription.next_invoice_on, subscription.anchor_day = since, since.day
         invoice = renewals.next_invoice(subscription, actor)
         if invoice is not None:
             invoice.period_start = None  # of the period that began this day, an invoice may be out
             invoicing.issue([invoice], actor=actor)
         return
     subscription.period_price = renewals.price_of(subscription, start, end)
-    charge = proration.unused(subscription.period_price, currency, start=start, end=end, since=today)
+    charge = proration.unused(subscription.period_price, currency, start=start, end=end, since=since)
     if charge < back:
         subscription.credit += back - charge
     elif charge > back:
-        rest = f"{today} to {end - ONE_DAY}"
+        rest = f"{since} to {end - ONE_DAY}"
         lines = [
             Line(f"{subscription.plan.name}, {rest}", charge, tax_rate=subscription.tax_rate),
             Line(f"Unused time, {rest}", -back, tax_rate=subscription.tax_rate),
         ]
-        invoice = renewals.draft(subscription, today, end, actor=actor)
+        invoice = renewals.draft(subscription, since, end, actor=actor)
         invoicing.put_lines(invoice, renewals.less_credit(subscription, lines))
         invoicing.issue([invoice], actor=actor)
 

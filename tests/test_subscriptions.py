@@ -89,6 +89,22 @@ class TestAChangeOfPlan:
             code="subscription_ended",
         )  # fmt: skip
 
+    @pytest.mark.parametrize("at", ["now", "periodEnd"])
+    def test_is_refused_where_no_day_is_left_to_change(self, staff, subscription, clock, at):
+        clock(date(2026, 2, 14))
+        path = f"/subscriptions/{subscription.id}"
+        assert staff.patch(path, {"endDate": "2026-02-14T20:00:00Z"}).status_code == 204
+        body = {"planId": str(make_plan(price=9, billing_cycle="YEARLY").id), "at": at}
+        assert_error(staff.post(f"{path}/change-plan", body), 409, code="subscription_ended")
+        assert staff.get(path).json()["credit"] == 0
+
+    def test_at_once_of_a_period_billed_ahead_is_refused_where_it_ends_before(self, staff, subscription):
+        generate(date(2026, 2, 28))
+        path = f"/subscriptions/{subscription.id}"
+        staff.patch(path, {"endDate": "2026-02-20T00:00:00Z"})
+        body = {"planId": str(make_plan(billing_cycle="YEARLY").id), "at": "now"}
+        assert_error(staff.post(f"{path}/change-plan", body), 409, code="subscription_ended")
+
     @property_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(changes=st.lists(st.tuples(st.integers(0, 27), st.integers(1, 99_999)), max_size=6))
     def test_never_makes_or_loses_a_cent_over_any_sequence(self, clock, changes):
