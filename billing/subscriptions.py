@@ -223,9 +223,10 @@ def amend(subscription_id: uuid.UUID, *, values: Mapping[str, Any], actor: uuid.
 
 
 def end(subscription: Subscription, status: SubscriptionStatus, *, actor: uuid.UUID | None) -> Subscription:
-    """A locked subscription is CANCELLED or EXPIRED; nothing is invoiced any more."""
+    """A locked subscription is CANCELLED or EXPIRED, by now at the latest; nothing is invoiced any more."""
+    now = timezone.now()
     subscription.status, subscription.next_invoice_on, subscription.modified_by = status, None, actor
-    subscription.end_date = subscription.end_date or timezone.now()
+    subscription.end_date = min(subscription.end_date or now, now)
     subscription.save()
     subscription_ended.send(Subscription, subscription=subscription, actor=actor)
     return subscription

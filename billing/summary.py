@@ -97,7 +97,8 @@ def _summed(kind: str, rows: QuerySet, currency: str, month: Any, amount: Any, l
 def _recurring(firsts: list[datetime.date]) -> QuerySet:
     """Of each currency, what the subscriptions that ran on each month's last day came to a month, by that day's terms.
 
-    Net, before credits; of the present month the day is today. A trial does not count, nor does what waits to be paid.
+    Net, before credits; of the present month the day is today. A trial does not count, nor does what waits to be paid,
+    nor a tenant that was deleted by then.
     """
     share = Case(
         *[When(billing_cycle=cycle, then=F("price") / Value(Decimal(cycle.months))) for cycle in BillingCycle],
@@ -107,7 +108,9 @@ def _recurring(firsts: list[datetime.date]) -> QuerySet:
     for index, first in enumerate(firsts):
         day = min(period_end(first, months=1, anchor_day=1) - ONE_DAY, local_date(timezone.now()))
         in_force = Q(since__lte=day) & (Q(until=None) | Q(until__gt=day))
-        goes_on = Q(subscription__end_date=None) | Q(subscription__end_date__gte=midnight(day + ONE_DAY))
-        sums[f"mrr{index}"] = Sum(share, filter=in_force & goes_on)
+        next_day = midnight(day + ONE_DAY)
+        goes_on = Q(subscription__end_date=None) | Q(subscription__end_date__gte=next_day)
+        is_there = Q(subscription__tenant__deleted_on=None) | Q(subscription__tenant__deleted_on__gte=next_day)
+        sums[f"mrr{index}"] = Sum(share, filter=in_force & goes_on & is_there)
     begun = SubscriptionTerms.objects.exclude(subscription__status=SubscriptionStatus.PENDING)
     return begun.filter(subscription__deleted=False).order_by().values("currency_code").annotate(**sums)

@@ -5,10 +5,12 @@ from decimal import Decimal
 
 import pytest
 from django.core.management import call_command
+from django.db import transaction
 from django.utils import timezone
 
 from billing.models import InvoiceStatus, SubscriptionStatus
 from billing.periods import local_date
+from tenants import lifecycle
 from tenants.models import TenantStatus
 from tests.conftest import assert_error, call_back, generate, open_run, report
 from tests.make import make_contact, make_invoice, make_plan, make_subscription, make_tenant
@@ -130,6 +132,26 @@ def test_the_recurring_revenue_of_a_month_is_what_was_in_force_on_its_last_day(s
     clock(date(2026, 4, 2))
     (euro,) = staff.get("/billing/summary", months="5").json()["currencies"]
     assert [month["mrr"] for month in euro["months"]] == [0, 49 + 50 + 49, 49 + 50, 99 + 100 + 49, 99 + 100 + 49]
+
+
+@pytest.mark.parametrize("way", ["deprovisioned", "deleted"])
+def test_a_tenant_that_has_left_brings_no_recurring_revenue(staff, clock, way):
+    clock(date(2026, 2, 1))
+    subscription = make_subscription(end_date=datetime(2026, 12, 31, tzinfo=UTC))
+    generate(date(2026, 2, 1))
+    clock(date(2026, 3, 10))
+    if way == "deprovisioned":
+        with transaction.atomic():
+            tenant = lifecycle.locked(subscription.tenant_id)
+            lifecycle.start_deprovisioning(tenant=tenant, actor=None)
+            lifecycle.finish_deprovisioning(tenant=tenant, actor=None)
+        subscription.refresh_from_db()
+        assert local_date(subscription.end_date) == date(2026, 3, 10)
+    else:
+        assert staff.delete(f"/tenants/{subscription.tenant_id}").status_code == 204
+    clock(date(2026, 4, 1))
+    (euro,) = staff.get("/billing/summary", months="3").json()["currencies"]
+    assert [month["mrr"] for month in euro["months"]] == [49, 0, 0]
 
 
 def test_on_the_day_that_it_is_due_an_invoice_is_not_overdue(staff, settings, clock):
