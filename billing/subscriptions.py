@@ -212,7 +212,7 @@ def amend(subscription_id: uuid.UUID, *, values: Mapping[str, Any], actor: uuid.
     if subscription.cancel_at_period_end and subscription.status == SubscriptionStatus.PENDING:
         return end(subscription, SubscriptionStatus.CANCELLED, actor=actor)
     if "end_date" in values:
-        subscription.cancel_at_period_end = False
+        subscription.cancel_at_period_end, subscription.ending_told_on = False, None
     elif subscription.cancel_at_period_end != was_cancelled:
         last = subscription.period_end or subscription.next_invoice_on
         subscription.end_date = midnight(last) if subscription.cancel_at_period_end and last else None

@@ -154,6 +154,16 @@ class TestTheEnd:
         assert mail.to == ["bill@acme.example"]
         assert "ends on" in mail.subject
 
+    def test_that_was_put_off_is_told_again(self, staff, clock):
+        subscription = make_subscription(end_date=datetime(2026, 2, 10, tzinfo=UTC))
+        clock(date(2026, 2, 5))
+        call_command("expire_subscriptions")
+        staff.patch(f"/subscriptions/{subscription.id}", {"endDate": "2026-06-10T00:00:00Z"})
+        for day in (date(2026, 2, 6), date(2026, 6, 5), date(2026, 6, 6)):
+            clock(day)
+            call_command("expire_subscriptions")
+        assert Delivery.objects.filter(destination="mail:subscription_ending").count() == 2
+
     def test_of_a_term_is_an_expiry(self, staff, capsys):
         subscription = make_subscription(end_date=timezone.now() - timedelta(days=1))
         for expected in ("1 subscriptions ended", "0 subscriptions ended"):
