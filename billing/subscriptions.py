@@ -17,7 +17,7 @@ from rest_framework.exceptions import NotFound
 from billing import invoicing, proration, renewals, terms
 from billing.models import Invoice, InvoiceStatus, Plan, Subscription, SubscriptionStatus
 from billing.models.subscriptions import LIVE
-from billing.money import shown
+from billing.money import ZERO, shown
 from billing.periods import ONE_DAY, local_date, midnight
 from billing.signals import subscription_changed, subscription_ended
 from billing.totals import Line
@@ -162,11 +162,18 @@ def change_plan(subscription_id: uuid.UUID, *, plan: Plan, at_once: bool, actor:
 
 
 def _prorate(subscription: Subscription, former_cycle: str, since: datetime.date, actor: uuid.UUID | None) -> None:
-    """Settle the running period between what it was charged at and the new terms from `since` on."""
+    """Settle the running period between what it was charged at and the new terms from `since` on.
+
+    Nothing is given back of a period whose invoices were all cancelled: it was credited with them.
+    """
     start, end, currency = subscription.period_start, subscription.period_end, subscription.currency_code
     assert start is not None
     assert end is not None
+    invoices = subscription.invoices(manager="objects").filter(start_date__gte=midnight(start), end_date=midnight(end))
+    cancelled = [each.status == InvoiceStatus.CANCELLED for each in invoices]
     back = proration.unused(subscription.period_price, currency, start=start, end=end, since=since)
+    if cancelled and all(cancelled):
+        back = ZERO
     if subscription.billing_cycle != former_cycle:
         subscription.credit += back
         subscription.next_invoice_on, subscription.anchor_day = since, since.day
@@ -181,10 +188,9 @@ def _prorate(subscription: Subscription, former_cycle: str, since: datetime.date
         subscription.credit += back - charge
     elif charge > back:
         rest = f"{since} to {end - ONE_DAY}"
-        lines = [
-            Line(f"{subscription.plan.name}, {rest}", charge, tax_rate=subscription.tax_rate),
-            Line(f"Unused time, {rest}", -back, tax_rate=subscription.tax_rate),
-        ]
+        lines = [Line(f"{subscription.plan.name}, {rest}", charge, tax_rate=subscription.tax_rate)]
+        if back:
+            lines.append(Line(f"Unused time, {rest}", -back, tax_rate=subscription.tax_rate))
         invoice = renewals.draft(subscription, since, end, actor=actor)
         invoicing.put_lines(invoice, renewals.less_credit(subscription, lines))
         invoicing.issue([invoice], actor=actor)

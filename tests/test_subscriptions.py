@@ -68,6 +68,17 @@ class TestAChangeOfPlan:
         amounts = list(Invoice.objects.order_by("period_start").values_list("amount", "status"))
         assert amounts[1:] == [(0, InvoiceStatus.PAID), (0, InvoiceStatus.PAID), (7, InvoiceStatus.PENDING)]
 
+    def test_at_once_gives_nothing_back_of_a_period_that_was_credited_wholly(self, staff, subscription, clock):
+        invoice = Invoice.objects.get()
+        assert staff.patch(f"/invoices/{invoice.id}", {"status": "CANCELLED"}).status_code == 204
+        clock(date(2026, 2, 14))
+        assert self.change(staff, subscription, make_plan(price=9))["credit"] == 0
+        assert Invoice.objects.get(status=InvoiceStatus.PENDING).amount == Decimal("4.50")
+        assert self.change(staff, subscription, make_plan(price=5))["credit"] == 2
+        yearly = make_plan(price=Decimal(490), billing_cycle="YEARLY")
+        assert self.change(staff, subscription, yearly)["credit"] == 0
+        assert Invoice.objects.order_by("number").last().amount == Decimal("485.50")
+
     def test_at_once_to_another_cycle_begins_a_whole_period(self, staff, subscription, clock):
         self.change(staff, subscription, make_plan(price=490, billing_cycle="YEARLY"))
         subscription.refresh_from_db()
