@@ -20,7 +20,7 @@ from billing.models.subscriptions import LIVE
 from billing.money import ZERO, shown
 from billing.periods import ONE_DAY, local_date, midnight
 from billing.signals import subscription_changed, subscription_ended
-from billing.totals import Line
+from billing.totals import Line, at_rate, kept_lines
 from config.errors import Conflict
 from tenants import lifecycle
 from tenants.models import Tenant, TenantStatus
@@ -164,18 +164,23 @@ def change_plan(subscription_id: uuid.UUID, *, plan: Plan, at_once: bool, actor:
 def _prorate(subscription: Subscription, former_cycle: str, since: datetime.date, actor: uuid.UUID | None) -> None:
     """Settle the running period between what it was charged at and the new terms from `since` on.
 
-    Nothing is given back of a period whose invoices were all cancelled: it was credited with them.
+    Unused time is given back at the tax rate it was charged at. Nothing is given back of a period whose invoices were
+    all cancelled: it was credited with them.
     """
     start, end, currency = subscription.period_start, subscription.period_end, subscription.currency_code
     assert start is not None
     assert end is not None
-    invoices = subscription.invoices(manager="objects").filter(start_date__gte=midnight(start), end_date=midnight(end))
-    cancelled = [each.status == InvoiceStatus.CANCELLED for each in invoices]
+    rate = subscription.tax_rate
     back = proration.unused(subscription.period_price, currency, start=start, end=end, since=since)
-    if cancelled and all(cancelled):
+    invoices = subscription.invoices(manager="objects").filter(start_date__gte=midnight(start), end_date=midnight(end))
+    standing = invoices.issued().exclude(status=InvoiceStatus.CANCELLED).order_by("issued_on", "number").last()
+    if standing is not None:
+        rate = kept_lines(standing.lines)[0].tax_rate
+    elif invoices.exists():
         back = ZERO
+    worth = at_rate(back, subscription.tax_rate, former=rate, currency=currency)
     if subscription.billing_cycle != former_cycle:
-        subscription.credit += back
+        subscription.credit += worth
         subscription.next_invoice_on, subscription.anchor_day = since, since.day
         invoice = renewals.next_invoice(subscription, actor)
         if invoice is not None:
@@ -184,15 +189,17 @@ def _prorate(subscription: Subscription, former_cycle: str, since: datetime.date
         return
     subscription.period_price = renewals.price_of(subscription, start, end)
     charge = proration.unused(subscription.period_price, currency, start=start, end=end, since=since)
-    if charge < back:
-        subscription.credit += back - charge
-    elif charge > back:
+    if charge < worth:
+        subscription.credit += worth - charge
+    elif charge > worth:
         rest = f"{since} to {end - ONE_DAY}"
         lines = [Line(f"{subscription.plan.name}, {rest}", charge, tax_rate=subscription.tax_rate)]
         if back:
-            lines.append(Line(f"Unused time, {rest}", -back, tax_rate=subscription.tax_rate))
+            lines.append(Line(f"Unused time, {rest}", -back, tax_rate=rate))
+        if rate == subscription.tax_rate:  # else a credit waits, since it could turn the total negative
+            lines = renewals.less_credit(subscription, lines)
         invoice = renewals.draft(subscription, since, end, actor=actor)
-        invoicing.put_lines(invoice, renewals.less_credit(subscription, lines))
+        invoicing.put_lines(invoice, lines)
         invoicing.issue([invoice], actor=actor)
 
 
@@ -212,9 +219,13 @@ def amend(subscription_id: uuid.UUID, *, values: Mapping[str, Any], actor: uuid.
     was_cancelled = subscription.cancel_at_period_end
     if values.get("cancel_at_period_end") and not was_cancelled and subscription.status == SubscriptionStatus.ACTIVE:
         renewals.bill_until(local_date(timezone.now()) + ONE_DAY, subscription, actor=actor)
+    former_rate = subscription.tax_rate
     for name, value in values.items():
         setattr(subscription, name, value)
     subscription.modified_by = actor
+    subscription.credit = at_rate(
+        subscription.credit, subscription.tax_rate, former=former_rate, currency=subscription.currency_code
+    )
     if subscription.cancel_at_period_end and subscription.status == SubscriptionStatus.PENDING:
         return end(subscription, SubscriptionStatus.CANCELLED, actor=actor)
     if "end_date" in values:

@@ -63,6 +63,11 @@ def totals(lines: Sequence[Line], currency: str) -> Totals:
     )
 
 
+def at_rate(net: Decimal, rate: Decimal, *, former: Decimal, currency: str) -> Decimal:
+    """What comes with tax of `rate` to what `net` comes to with tax of the `former` rate, in percent."""
+    return rounded(net * (HUNDRED + former) / (HUNDRED + rate), currency)
+
+
 def kept_lines(lines: Iterable[Mapping[str, Any]]) -> list[Line]:
     """The lines of a document, to be worked out again."""
     return [

@@ -79,6 +79,42 @@ class TestAChangeOfPlan:
         assert self.change(staff, subscription, yearly)["credit"] == 0
         assert Invoice.objects.order_by("number").last().amount == Decimal("485.50")
 
+    @pytest.mark.parametrize(
+        ("former", "present", "price", "lines", "credit"),
+        [
+            (19, 0, 99, [("49.50", "0"), ("-24.50", "19.000")], 0),
+            (19, 0, 50, [], Decimal("4.16")),  # 24.50 with tax is more than 25 without
+            (0, 19, 45, [("22.50", "19.000"), ("-24.50", "0.000")], 0),  # 24.50 without tax is less than 22.50 with
+            (19, 0, 9, [], Decimal("24.66")),
+        ],
+    )
+    def test_at_once_gives_unused_time_back_at_the_tax_it_was_charged_with(
+        self, staff, clock, former, present, price, lines, credit
+    ):
+        clock(TODAY)
+        subscription = make_subscription(tax_rate=Decimal(former))
+        generate(TODAY)
+        clock(date(2026, 2, 14))
+        assert staff.patch(f"/subscriptions/{subscription.id}", {"taxRate": present}).status_code == 204
+        found = self.change(staff, subscription, make_plan(price=price))
+        assert Decimal(str(found["credit"])) == credit
+        made = Invoice.objects.filter(period_start=None)
+        kept = [(line["amount"], Decimal(line["tax_rate"])) for invoice in made for line in invoice.lines]
+        assert kept == [(amount, Decimal(rate)) for amount, rate in lines]
+        assert not made or made[0].amount > 0
+
+    def test_leaves_a_credit_that_is_worth_the_same_at_another_tax_rate(self, staff, clock):
+        clock(TODAY)
+        subscription = make_subscription(tax_rate=Decimal(19))
+        generate(TODAY)
+        clock(date(2026, 2, 14))
+        self.change(staff, subscription, make_plan(price=9))
+        path = f"/subscriptions/{subscription.id}"
+        assert staff.get(path).json()["credit"] == 20
+        for rate, credit in ((0, 23.8), (19, 20)):
+            assert staff.patch(path, {"taxRate": rate}).status_code == 204
+            assert staff.get(path).json()["credit"] == credit
+
     def test_at_once_to_another_cycle_begins_a_whole_period(self, staff, subscription, clock):
         self.change(staff, subscription, make_plan(price=490, billing_cycle="YEARLY"))
         subscription.refresh_from_db()
