@@ -67,8 +67,9 @@ def bill(
 ) -> list[Invoice]:
     """Issue the next invoice of each locked subscription, and move it to the period that the invoice is for.
 
-    What is free moves on without an invoice, and what ends has none due any more; its terms stay as they were.
-    `besides` names the columns that the caller has changed, to be written with what moves.
+    What is free moves on without an invoice, and what ends has none due any more; its terms stay as they were. A next
+    plan in another currency waits until the credit is used up. `besides` names the columns that the caller has changed,
+    to be written with what moves.
     """
     invoices, moved, changed = [], [], []
     for subscription in subscriptions:
@@ -76,8 +77,9 @@ def bill(
         if start is not None and last is not None and start >= last:
             subscription.next_invoice_on = None
             continue
-        if subscription.next_plan is not None:
-            subscription.take_terms_of(subscription.next_plan)
+        plan = subscription.next_plan
+        if plan is not None and (not subscription.credit or plan.currency_code == subscription.currency_code):
+            subscription.take_terms_of(plan)
             subscription.next_plan = None
             changed.append(subscription)
         moved.append(subscription)

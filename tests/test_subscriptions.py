@@ -334,3 +334,16 @@ def test_a_credit_is_not_turned_into_another_currency(staff, clock):
     clock(date(2026, 6, 1))
     generate(date(2026, 6, 1))
     assert staff.post(path, {"planId": str(yen.id)}).status_code == 200
+
+
+def test_a_credit_holds_a_next_plan_back_that_came_to_cost_another_currency(staff, clock):
+    subscription = make_subscription()
+    clock(date(2026, 2, 14))
+    generate(date(2026, 2, 14))
+    path, scheduled = f"/subscriptions/{subscription.id}/change-plan", make_plan(price=Decimal(20))
+    staff.post(path, {"planId": str(make_plan(price=Decimal(15)).id), "at": "now"})
+    staff.post(path, {"planId": str(scheduled.id)})
+    assert staff.patch(f"/plans/{scheduled.id}", {"currencyCode": "JPY", "price": 5000}).status_code == 204
+    generate(date(2026, 4, 30))
+    found = subscription.invoices.order_by("period_start").values_list("amount", "currency_code")
+    assert list(found) == [(49, "EUR"), (0, "EUR"), (13, "EUR"), (5000, "JPY")]
