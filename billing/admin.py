@@ -27,6 +27,7 @@ from billing.money import is_payable, rounded, shown
 from billing.periods import midnight
 from billing.sheets import InvoiceSheet, PaymentSheet, PlanSheet, SubscriptionSheet
 from config.admin import AuditedAdmin, BackOfficeAdmin, DaysFilter, LookedAt, PartInline
+from config.errors import Conflict
 from config.exchange import ExchangeAdmin, ExportAdmin
 from config.fields import one_line
 from identity import permissions as codes
@@ -111,7 +112,27 @@ class OverdueFilter(admin.SimpleListFilter):
         return queryset.overdue() if self.value() else queryset
 
 
-class PaymentForm(OperationForm):
+class SettlementForm(OperationForm):
+    """Asks for money. `seen` is what was settled of the invoice when the page was made: sent twice, it counts once."""
+
+    seen = forms.DecimalField(widget=forms.HiddenInput)
+
+    def __init__(self, *args, obj, **kwargs):
+        super().__init__(*args, obj=obj, **kwargs)
+        self.fields["seen"].initial = settled(obj)
+
+
+def settled(invoice: Invoice) -> Decimal:
+    return invoice.paid_amount + invoice.credited_amount
+
+
+def lock_as_seen(invoice: Invoice, seen: Decimal) -> None:
+    """Lock the invoice. Raises Conflict where it was paid or credited since `seen`."""
+    if settled(settlement.locked(invoice.id)) != seen:
+        raise Conflict(_("The invoice was paid or credited meanwhile: look at it before you go on."))
+
+
+class PaymentForm(SettlementForm):
     amount = forms.DecimalField(label=_("Amount"), max_digits=14, decimal_places=3)
     date = forms.DateField(
         label=_("Date"), required=False, help_text=_("Now, where it is left empty."),
@@ -132,7 +153,7 @@ class PaymentForm(OperationForm):
         return midnight(self.cleaned_data["date"]) if self.cleaned_data["date"] else None
 
 
-class CreditForm(OperationForm):
+class CreditForm(SettlementForm):
     amount = forms.DecimalField(
         label=_("Amount with tax"), required=False, max_digits=14, decimal_places=3,
         help_text=_("All that is left of the invoice, where it is left empty."),
@@ -238,7 +259,8 @@ class InvoiceAdmin(ExportAdmin, OperatingAdmin, DocumentAdmin):
         _("Record payment"), codes=(codes.CREATE_PAYMENT, codes.UPDATE_INVOICE), icon="payments", form=PaymentForm,
         when=lambda invoice: invoice.is_issued, asks=_("In part, in full, or with a minus what was paid back."),
     )  # fmt: skip
-    def record_payment(self, request, invoice, **values):
+    def record_payment(self, request, invoice, seen, **values):
+        lock_as_seen(invoice, seen)
         settlement.record_payment(invoice.id, **values, actor=request.user.pk)
         return _("The payment is recorded.")
 
@@ -247,7 +269,8 @@ class InvoiceAdmin(ExportAdmin, OperatingAdmin, DocumentAdmin):
         form=CreditForm, when=lambda invoice: invoice.is_issued and invoice.credited_amount < invoice.amount,
         asks=_("A credit note takes the invoice back, and is mailed. This cannot be undone."),
     )  # fmt: skip
-    def credit(self, request, invoice, **values):
+    def credit(self, request, invoice, seen, **values):
+        lock_as_seen(invoice, seen)
         note = settlement.record_credit(invoice.id, **values, actor=request.user.pk)
         return _("Credit note %s is issued.") % note.number
 

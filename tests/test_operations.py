@@ -8,10 +8,11 @@ from auditlog.models import LogEntry
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from billing.models import InvoiceStatus
 from leads.models import Lead
-from provisioning.models import Delivery, ProvisioningRun
+from provisioning.models import Delivery, Event, ProvisioningRun
 from tenants.models import Tenant, TenantStatus
 from tests.conftest import at_once
 from tests.make import (
@@ -41,8 +42,10 @@ def do(office, obj, operation: str, **values):
     """Press the button, fill the page in, and read what is told then."""
     address = address_of(obj, operation)
     assert address in office.get(page_of(obj)).content.decode(), f"{operation} has no button"
-    assert office.get(address).status_code == 200
-    answer = office.post(address, {"confirm": "yes", **values}, follow=True)
+    page = office.get(address)
+    assert page.status_code == 200
+    hidden = {field.html_name: field.value() for field in page.context["form"].hidden_fields()}
+    answer = office.post(address, {"confirm": "yes", **hidden, **values}, follow=True)
     obj.refresh_from_db()
     return answer
 
@@ -240,6 +243,29 @@ class TestAnInvoice:
             answer = office.post(address_of(invoice, "record_payment"), {"amount": "20", "date": date})
             assert answer.context["form"].errors
         assert invoice.payments.count() == 1
+
+    @pytest.mark.parametrize("operation", ["record_payment", "credit"])
+    def test_is_settled_once_by_a_page_that_is_sent_twice(self, office, operation):
+        invoice = make_invoice()
+        seen = office.get(address_of(invoice, operation)).context["form"]["seen"].value()
+        for _ in range(2):
+            answer = office.post(address_of(invoice, operation), {"amount": "20", "seen": seen}, follow=True)
+        assert "paid or credited meanwhile" in told(answer)
+        invoice.refresh_from_db()
+        assert invoice.paid_amount + invoice.credited_amount == Decimal(20)
+        do(office, invoice, operation, amount="20")
+        assert invoice.paid_amount + invoice.credited_amount == Decimal(40)
+
+    def test_is_mailed_again_once_a_minute(self, office):
+        invoice, other = make_invoice(), make_invoice()
+        mails = Delivery.objects.filter(destination="mail:invoice")
+        do(office, invoice, "mail_again")
+        assert "mailed a moment ago" in told(do(office, invoice, "mail_again"))
+        assert mails.count() == 1
+        do(office, other, "mail_again")
+        Event.objects.update(occurred_on=timezone.now() - timedelta(minutes=1))
+        do(office, invoice, "mail_again")
+        assert mails.count() == 3
 
     def test_is_cancelled_by_a_credit_note(self, office):
         invoice = make_invoice()

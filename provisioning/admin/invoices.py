@@ -1,13 +1,22 @@
 """The page of invoices, with the mail that provisioning sends of them."""
 
+from datetime import timedelta
+
 from django.contrib import admin
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from billing.admin import InvoiceAdmin
 from billing.models import Invoice
+from billing.settlement import locked
+from config.errors import Conflict
 from identity import permissions as codes
 from identity.operations import operation
 from provisioning import events
+from provisioning.models import Event
+
+MAIL_PAUSE = timedelta(minutes=1)
+"""A second mail within it is a button that was pressed twice."""
 
 admin.site.unregister(Invoice)
 
@@ -22,6 +31,10 @@ class MailedInvoiceAdmin(InvoiceAdmin):
     )  # fmt: skip
     def mail_again(self, request, invoice):
         payload = {"invoice": {"id": str(invoice.id)}}
+        locked(invoice.id)
+        asked = Event.objects.filter(subject=invoice.tenant_id, type=events.INVOICE_MAIL_REQUESTED, payload=payload)
+        if asked.filter(occurred_on__gt=timezone.now() - MAIL_PAUSE).exists():
+            raise Conflict(_("The invoice was mailed a moment ago."))
         events.record(
             events.INVOICE_MAIL_REQUESTED, subject=invoice.tenant_id, payload=payload, actor=request.user.pk,
             mails=["invoice"],
