@@ -2,12 +2,13 @@
 
 import json
 import uuid
-from datetime import datetime, timedelta
+from datetime import datetime, time
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
@@ -24,10 +25,24 @@ from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 from unfold.utils import parse_date_str
+from unfold.views import ChangeList
 
 from config import audit
 from config.errors import violated_constraint
 from config.forms import AuditedForm, StrictChoiceField, StrictChoicesField, StrictJSONField
+
+
+class KnownLookups(ChangeList):
+    """A list that is narrowed by its filters and by our own links. Django's would take any lookup of any column from
+    the address: a way to guess what no page shows, and a 500 for values that the database cannot compare."""
+
+    def get_filters(self, request):
+        if any("\0" in value for values in self.filter_params.values() for value in values):
+            raise IncorrectLookupParameters
+        _, _, left_over, *_ = found = super().get_filters(request)
+        if not left_over.keys() <= self.model_admin.linked_by:
+            raise IncorrectLookupParameters
+        return found
 
 
 class BackOfficeAdmin(ModelAdmin):
@@ -37,6 +52,17 @@ class BackOfficeAdmin(ModelAdmin):
     list_per_page = 50
     list_filter_submit = True
     warn_unsaved_form = True
+    linked_by: ClassVar[set[str]] = set()
+    """Lookups of links to the list, beside its filters."""
+
+    def get_changelist(self, request, **kwargs):
+        return KnownLookups
+
+    def get_search_results(self, request, queryset, search_term):
+        """An autocompletion's term comes as it was sent; no row holds a NUL."""
+        if "\0" in search_term:
+            return queryset.none(), False
+        return super().get_search_results(request, queryset, search_term)
 
     def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
         if request.method == "POST" and object_id is not None:
@@ -103,17 +129,17 @@ class DaysFilter(RangeDateFilter):
     """From a day to a day, both included, of a column of moments: unfold's own compares it with naive midnights."""
 
     def queryset(self, request, queryset):
-        first, last = (self._day(each) for each in ("from", "to"))
+        first, last = self._moment("from", time.min), self._moment("to", time.max)
         if first is not None:
             queryset = queryset.filter(**{f"{self.parameter_name}__gte": first})
         if last is not None:
-            queryset = queryset.filter(**{f"{self.parameter_name}__lt": last + timedelta(days=1)})
+            queryset = queryset.filter(**{f"{self.parameter_name}__lte": last})
         return queryset
 
-    def _day(self, end: str) -> datetime | None:
-        """The midnight that a day begins with; None for none, or what is none."""
+    def _moment(self, end: str, at: time) -> datetime | None:
+        """The day at that time; None for none, or what is none."""
         day = parse_date_str(self.used_parameters.get(f"{self.parameter_name}_{end}") or "")
-        return None if day is None else timezone.make_aware(datetime(day.year, day.month, day.day))
+        return None if day is None else timezone.make_aware(datetime.combine(day, at))
 
 
 class KnownValuesFilter(admin.SimpleListFilter):

@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from auditlog.mixins import LogEntryAdminMixin
 from auditlog.models import LogEntry
 from django.contrib import admin
@@ -75,6 +77,7 @@ class AuditLogAdmin(LogEntryAdminMixin, RecordAdmin):
     list_display = ("timestamp", "who", "what", "about", "fields_changed")
     list_select_related = ("actor", "content_type")
     list_filter = (("timestamp", DaysFilter),)
+    linked_by: ClassVar = {"content_type", "object_pk"}
     search_fields = ("=object_pk", "=actor__username")
     ordering = ("-timestamp", "-id")
     fields = ("timestamp", "who", "remote_addr", "what", "about", "difference")

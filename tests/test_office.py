@@ -13,12 +13,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.html import escape
 
-from billing.models import BillingCustomer, Invoice, InvoiceStatus
+from billing.models import BillingCustomer, Invoice, InvoiceStatus, Plan
 from billing.totals import Line
 from identity.models import User
 from identity.roles import SUPPORT
-from leads.models import Lead
-from provisioning.models import Delivery
+from leads.models import Lead, LeadKey
+from provisioning.models import Delivery, Event, ProvisioningRun
 from tenants.models import Contact, Resource, Tenant, TenantConfig
 from tests.conftest import at_once
 from tests.make import (
@@ -96,6 +96,20 @@ class TestLists:
         page = office.get(changelist(Tenant, "?created_on_from=2026-03-02&created_on_to=2026-03-02"))
         assert [tenant.name for tenant in page.context["cl"].queryset] == ["Day 2"]
         assert office.get(changelist(Tenant, "?created_on_from=nonsense")).context["cl"].queryset.count() == 3
+        always = office.get(changelist(Tenant, "?created_on_from=0001-01-01&created_on_to=9999-12-31"))
+        assert always.context["cl"].queryset.count() == 3
+
+    def test_look_nothing_up_but_what_a_filter_or_a_link_asks(self, office):
+        customers(1)
+        for model, query in [
+            (LeadKey, "key_hash__startswith=a"), (ProvisioningRun, "secret__startswith=a"), (Event, "payload__x=1"),
+            (Tenant, "created_on__year=-1"), (Tenant, f"created_on__year={'9' * 30}"), (Tenant, "nonsense=1"),
+            (Plan, "tier__exact=%00"), (Event, "type=%00"), (LogEntry, "object_pk=%00"), (Delivery, "destination=%00"),
+        ]:  # fmt: skip
+            answer = office.get(changelist(model, f"?{query}"))
+            assert (answer.status_code, answer.headers.get("Location")) == (302, changelist(model, "?e=1")), query
+        term = "?app_label=tenants&model_name=contact&field_name=tenant&term=%00"
+        assert office.get(reverse("admin:autocomplete") + term).json()["results"] == []
 
 
 class TestWhatNoPageSends:
