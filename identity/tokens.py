@@ -4,14 +4,17 @@ import re
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 from django.db import transaction
+from django.utils.crypto import constant_time_compare
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import AccessToken as SimpleAccessToken
 from rest_framework_simplejwt.tokens import RefreshToken as SimpleRefreshToken
 
 from identity.models import User
 from identity.permissions import codes_of
+from identity.two_factor import is_needed_by
 
 LAST_MOMENT = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 
@@ -67,19 +70,37 @@ def mint(
     return str(token)
 
 
-def pair_for(user: User) -> dict[str, str]:
-    """An access token with the codes that `user` has now, and the refresh token that gets the next one."""
+def pair_for(user: User, *, second_factor: bool) -> dict[str, str]:
+    """An access token with the codes that `user` has now, and the refresh token that gets the next one.
+
+    The refresh token says what it was given for: the password of now, and whether a `second_factor` was passed.
+    """
     refresh = RefreshToken.for_user(user)
+    refresh["password"], refresh["secondFactor"] = _digest(user), second_factor
     access = mint(subject=user.id, permissions=codes_of(user), lifetime=AccessToken.lifetime)
     return {"access": access, "refresh": str(refresh)}
 
 
 @transaction.atomic
 def exchange(raw: str) -> dict[str, str]:
-    """A new pair for the refresh token `raw`. Raises TokenError for one that is worthless or whose user has left."""
+    """A new pair for the refresh token `raw`.
+
+    Raises TokenError for one that is worthless, whose user has left or has another password since, or that was given
+    without the second factor that is asked for now.
+    """
     refresh = RefreshToken(raw)
     refresh.spend()
     user = User.objects.filter(id=refresh["id"], is_active=True).first()
     if user is None:
         raise TokenError("The token's user is not active.")
-    return pair_for(user)
+    if not constant_time_compare(refresh.get("password", ""), _digest(user)):
+        raise TokenError("The password was changed: log in again.")
+    second_factor = refresh.get("secondFactor") is True
+    if not second_factor and is_needed_by(user):
+        raise TokenError("A second factor is needed: log in again.")
+    return pair_for(user, second_factor=second_factor)
+
+
+def _digest(user: User) -> str:
+    """What changes with the password, and tells nothing of it."""
+    return sha256(user.get_session_auth_hash().encode()).hexdigest()

@@ -31,6 +31,10 @@ def is_required() -> bool:
     return settings.STAFF_TWO_FACTOR == "required"
 
 
+def is_needed_by(user: User) -> bool:
+    return is_required() or user_has_device(user)
+
+
 def passes(request: HttpRequest, user: User, code: str) -> bool:
     """Whether the second factor of `user` holds: `code` of its app or one for recovery where it has enrolled, else
     whether it may go without.

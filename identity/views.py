@@ -39,7 +39,7 @@ class TokenView(PublicView):
             raise AuthenticationFailed("The username or the password is wrong.")
         if not passes(request._request, user, code):
             raise AuthenticationFailed("The code of the authenticator app is missing or wrong.", code="code_required")
-        pair = tokens.pair_for(user)
+        pair = tokens.pair_for(user, second_factor=getattr(user, "otp_device", None) is not None)
         update_last_login(None, user)
         return Response(pair)
 

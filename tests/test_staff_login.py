@@ -56,6 +56,27 @@ class TestTheSecondFactor:
         assert log_in(client, code=code_of(device)).status_code == 302
         assert client.get("/admin/").status_code == 200
 
+    def test_is_not_got_round_by_a_token_from_before_it_or_from_before_the_password(self, user, settings):
+        def pair(address: str, **body):
+            return Caller().post(f"/auth/{address}", body).json()
+
+        def refreshed(held) -> int:
+            return Caller().post("/auth/token/refresh", {"refresh": held["refresh"]}).status_code
+
+        before, also_before = (pair("token", username="ada", password=PASSWORD) for _ in range(2))
+        settings.STAFF_TWO_FACTOR = "required"
+        assert refreshed(before) == 401
+        settings.STAFF_TWO_FACTOR = "optional"
+        device = device_of(user)
+        assert refreshed(also_before) == 401
+        held = pair("token", username="ada", password=PASSWORD, otp=code_of(device))
+        held = pair("token/refresh", refresh=held["refresh"])
+        settings.STAFF_TWO_FACTOR = "required"
+        held = pair("token/refresh", refresh=held["refresh"])
+        user.set_password("another horse")
+        user.save()
+        assert refreshed(held) == 401
+
     def test_works_once(self, client, user):
         device = device_of(user)
         code = code_of(device)
