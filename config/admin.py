@@ -14,6 +14,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import BadRequest, ValidationError
 from django.db import IntegrityError, models, transaction
+from django.db.models import Q
 from django.http import HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -30,6 +31,7 @@ from unfold.views import ChangeList
 from config import audit
 from config.errors import violated_constraint
 from config.forms import AuditedForm, StrictChoiceField, StrictChoicesField, StrictJSONField
+from config.models import AuditedModel
 
 
 class KnownLookups(ChangeList):
@@ -176,6 +178,25 @@ class AuditedAdmin(BackOfficeAdmin):
 
     def get_list_filter(self, request):
         return (*super().get_list_filter(request), DeletedFilter)
+
+    def get_search_results(self, request, queryset, search_term):
+        """Nothing that is deleted is offered to be chosen."""
+        chosen_from = queryset.alive() if request.path == reverse("admin:autocomplete") else queryset
+        return super().get_search_results(request, chosen_from, search_term)
+
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        """Nothing that is deleted can be chosen; what the object points to already stays."""
+        if issubclass(db_field.related_model, AuditedModel):
+            choices = Q(deleted=False)
+            if request.resolver_match and "object_id" in request.resolver_match.kwargs:
+                mine = self.model.everything.filter(pk=unquote(request.resolver_match.kwargs["object_id"]))
+                choices |= Q(pk__in=mine.values(db_field.attname))
+            kwargs.setdefault("queryset", db_field.related_model.everything.filter(choices))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def has_change_permission(self, request, obj=None):
+        """What is deleted is restored first."""
+        return super().has_change_permission(request, obj) and not (obj is not None and obj.deleted)
 
     def get_readonly_fields(self, request, obj=None):
         return (*super().get_readonly_fields(request, obj), *RECORD, *DELETION)

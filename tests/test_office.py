@@ -143,6 +143,25 @@ class TestWhatIsDeleted:
         }
         assert names == {"": ["Here"], "?deleted=yes": ["Gone"], "?deleted=all": ["Here", "Gone"]}
 
+    def test_is_neither_changed_nor_offered_nor_given_anything_to_hold(self, office):
+        gone = make_tenant(name="Gone", deleted=True)
+        term = "?app_label=tenants&model_name=contact&field_name=tenant&term=Gone"
+        assert office.get(reverse("admin:autocomplete") + term).json()["results"] == []
+        fields = {"first_name": "Ada", "last_name": "Lovelace", "email": "ada@acme.example", "tenant": str(gone.id)}
+        refused = office.post(reverse("admin:tenants_contact_add"), fields)
+        assert list(refused.context["adminform"].form.errors) == ["tenant"]
+        contact = make_contact(deleted=True)
+        assert b"_save" not in office.get(change(contact)).content
+        assert office.post(change(contact), {**fields, "tenant": str(contact.tenant_id)}).status_code == 403
+
+    def test_stays_where_it_is_held_when_something_else_is_changed(self, office):
+        contact = make_contact(make_tenant(name="Gone", deleted=True))
+        assert "Gone" in office.get(change(contact)).content.decode()
+        fields = {"first_name": "Grace", "last_name": "Hopper", "email": contact.email, "tenant": contact.tenant_id}
+        assert office.post(change(contact), fields).status_code == 302
+        contact.refresh_from_db()
+        assert (contact.first_name, contact.tenant.name) == ("Grace", "Gone")
+
     def test_is_restored_from_the_list(self, office):
         tenant = make_tenant(name="Gone", deleted=True)
         chosen = {"action": "restore_selected", "_selected_action": [str(tenant.id)]}
@@ -361,6 +380,18 @@ class TestJSON:
             assert resource.metadata == kept
         office.post(change(resource), {**form_of(resource), "metadata": '{ "ż": 1.50 }'})
         assert LogEntry.objects.latest("id").changes == {}
+
+
+def test_a_plan_has_no_price_that_cannot_be_paid(office):
+    plan = {
+        "name": "Standard", "tier": "BASIC", "currency_code": "EUR", "billing_cycle": "MONTHLY", "trial_days": "0",
+        "features": "[]", "size_config": "{}",
+    }  # fmt: skip
+    for price, currency, at_fault in (("1.005", "EUR", "price"), ("", "EUR", "price"), ("1", "XXY", "currency_code")):
+        refused = office.post(reverse("admin:billing_plan_add"), {**plan, "price": price, "currency_code": currency})
+        assert list(refused.context["adminform"].form.errors) == [at_fault]
+    assert office.post(reverse("admin:billing_plan_add"), {**plan, "price": "1.05"}).status_code == 302
+    assert str(Plan.objects.get().price) == "1.050"
 
 
 def test_domains_are_written_with_commas_and_refused_where_they_are_none(office):

@@ -5,7 +5,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from billing.money import MOST_PRICE, shown, validate_currency
+from billing.money import MOST_PRICE, is_payable, shown, validate_currency
 from config.fields import one_line
 from config.models import AuditedManager, AuditedModel, AuditedQuerySet
 
@@ -87,6 +87,12 @@ class Plan(AuditedModel):
             *AuditedModel.Meta.indexes,
             models.Index(fields=["price", "id"], name="plans_by_price", condition=models.Q(deleted=False)),
         ]
+
+    def clean_fields(self, exclude=None):
+        """Raises ValidationError, also for a price that nobody could pay: with more decimals than its currency has."""
+        super().clean_fields(exclude)
+        if self.price is not None and self.currency_code and not is_payable(self.price, self.currency_code):
+            raise ValidationError({"price": ValidationError(_("This cannot be paid in %s.") % self.currency_code)})
 
     def __str__(self):
         return f"{self.name} ({shown(self.price, self.currency_code)}, {self.get_billing_cycle_display()})"
