@@ -1,8 +1,8 @@
 """CSV and XLSX, written for people's spreadsheet programs and read as what strangers send.
 
 Out: a text that a spreadsheet program would take for a formula gets an apostrophe before it, as OWASP advises for CSV
-injection; in: that apostrophe is taken off again. Nothing is kept in memory but a row while writing, and not more than
-MAX_ROWS while reading, whatever a file says of itself.
+injection, and so does one that begins as if it had got one; in: that apostrophe is taken off again. Nothing is kept in
+memory but a row while writing, and not more than MAX_ROWS while reading, whatever a file says of itself.
 """
 
 import csv
@@ -34,12 +34,13 @@ class Unreadable(ValueError):
 
 def escaped(value: Any) -> Any:
     """`value` so that no spreadsheet program calculates it; numbers, days and truth values are what they are."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+    held = isinstance(value, str) and value.lstrip("'").startswith(FORMULA_STARTS)
+    return f"'{value}" if held else value
 
 
 def unescaped(value: Any) -> Any:
     """What `escaped` was given."""
-    held = isinstance(value, str) and value.startswith("'") and value[1:].startswith(FORMULA_STARTS)
+    held = isinstance(value, str) and value.startswith("'") and value.lstrip("'").startswith(FORMULA_STARTS)
     return value[1:] if held else value
 
 
