@@ -104,8 +104,7 @@ def enrol(request: HttpRequest) -> HttpResponse:
             logout(request)
             return HttpResponseRedirect(reverse("admin:login"))
         return _recovery(request)
-    device = next(iter(devices_for_user(user, confirmed=False)), None)
-    device = device or TOTPDevice.objects.create(user=user, name=settings.APP_NAME, confirmed=False)
+    device = _being_enrolled(user)
     form = CodeForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         if device.verify_token(form.cleaned_data["code"].replace(" ", "")):
@@ -117,6 +116,14 @@ def enrol(request: HttpRequest) -> HttpResponse:
             return _page(request, codes=recovery.renew(user))
         form.add_error("code", _("The code is wrong, or comes too soon after a wrong one."))
     return _page(request, form=form, device=device)
+
+
+@transaction.atomic
+def _being_enrolled(user: User) -> TOTPDevice:
+    """The app whose key the page shows: one, however many pages are opened at once."""
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    device = next(iter(devices_for_user(user, confirmed=False)), None)
+    return device or TOTPDevice.objects.create(user=user, name=settings.APP_NAME, confirmed=False)
 
 
 def _recovery(request: HttpRequest) -> HttpResponse:

@@ -7,13 +7,14 @@ import pytest
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from identity.models import User
-from tests.conftest import Caller, assert_error
+from tests.conftest import Caller, assert_error, at_once
 from tests.make import make_user
 
 pytestmark = pytest.mark.django_db
@@ -76,6 +77,18 @@ class TestTheSecondFactor:
         user.set_password("another horse")
         user.save()
         assert refreshed(held) == 401
+
+    def test_is_one_however_many_pages_that_enrol_it_are_opened_at_once(self, transactional_db, user):
+        browsers = [Client() for _ in range(8)]
+        for browser in browsers:
+            browser.force_login(user)
+            browser.get(reverse("two-factor"))  # what the first page has to load would keep the threads apart
+        for _ in range(3):
+            TOTPDevice.objects.all().delete()
+            pages = at_once(8, lambda number: browsers[number].get(reverse("two-factor")))
+            assert [page.status_code for page in pages] == [200] * 8
+            device = TOTPDevice.objects.get()
+        assert b"recovery codes" in browsers[0].post(reverse("two-factor"), {"code": code_of(device)}).content
 
     def test_works_once(self, client, user):
         device = device_of(user)
