@@ -7,6 +7,7 @@ from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets, label_for_field
 from django.test import RequestFactory
+from django.urls import reverse
 from django.utils import translation
 
 from identity.operations import OperatingAdmin
@@ -121,6 +122,12 @@ def test_the_audit_log_names_fields_and_operations_in_german(office):
     entry = apps.get_model("auditlog.LogEntry").objects.get()
     shown = office.get(change(entry), headers=GERMAN).content.decode()
     assert not [word for word in ("Vorher", "Vorname", "Ada", "Bea") if word not in shown]
+
+
+def test_a_refusal_of_the_back_office_is_in_german(office):
+    mail = reverse("admin:billing_invoice_mail_again", args=[make_invoice().pk])
+    office.post(mail)
+    assert "eben erst verschickt" in office.post(mail, follow=True, headers=GERMAN).content.decode()
 
 
 def test_the_language_of_a_page_is_not_that_of_the_next_request(office, staff):
