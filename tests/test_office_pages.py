@@ -103,7 +103,8 @@ def test_every_page_is_accessible_and_looks_right(office, visit, device):
     invoice = office.api("GET", "/invoices?status=PENDING")[0]
     page.goto(f"{office.url}/admin/billing/invoice/{invoice['id']}/mail-again/")
     page.get_by_role("button", name="Mail again").click()  # an event, a delivery, and a line in the audit log
-    expect(page.get_by_text("A mail is on its way.")).to_be_visible()
+    # Devices follow one another sooner than a second mail may.
+    expect(page.get_by_text(re.compile("A mail is on its way|mailed a moment ago"))).to_be_visible()
     page.goto(f"{office.url}/admin/tenants/tenant/{office.tenant('INACTIVE')['id']}/change/")
     page.fill("#id_domains", f"{device}.example, {device}.test")
     page.get_by_role("button", name="Save", exact=True).click()  # another line, of what it was and is
