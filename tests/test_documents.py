@@ -163,7 +163,8 @@ def test_a_document_is_made_once_and_never_again(staff, settings):
 
 
 def test_who_makes_it_at_once_with_others_gives_out_the_same_file(staff, transactional_db, settings, tmp_path):
-    settings.MEDIA_ROOT = tmp_path  # other tests have had the invoice's number, too
+    files = {**settings.STORAGES["default"], "OPTIONS": {"location": tmp_path}}  # where no other test's are
+    settings.STORAGES = {**settings.STORAGES, "default": files}
     invoice = make_invoice()
     contents = at_once(4, lambda _: staff.get(f"/invoices/{invoice.id}/download").content)
     invoice.refresh_from_db()
