@@ -104,6 +104,9 @@ def exception_handler(exc: Exception, context: dict) -> Response | None:
             return None
         exc = Conflict(constraint.violation_error_message, code=constraint.violation_error_code or "unique")
     elif isinstance(exc, AWAY):
+        reading = getattr(context["request"], "reading", None)  # of a list, where there is a replica
+        if reading is not None and reading.is_repeatable:
+            return None
         logger.error("PostgreSQL or Redis is away: %s", exc, exc_info=exc)
         exc = Unavailable()
     if not isinstance(exc, exceptions.APIException):

@@ -38,12 +38,18 @@ class Reading:
     def __init__(self, request):
         self.request = request
         self.chosen: str | None = None
+        request.reading = self
 
     @property
     def database(self) -> str:
         if self.chosen is None:
             self.chosen = ALIAS if self._may_lag() and self._answers() else DEFAULT_DB_ALIAS
         return self.chosen
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether what fails can be asked of the primary: it was asked of the replica."""
+        return self.chosen == ALIAS
 
     def _may_lag(self) -> bool:
         """Whether the caller is known, and no lead."""
@@ -115,7 +121,7 @@ class ReplicaMiddleware:
     def process_exception(self, request, error):
         """The list again, from the primary."""
         reading = _reading.get()
-        if reading is None or reading.chosen != ALIAS or not isinstance(error, OperationalError):
+        if reading is None or not reading.is_repeatable or not isinstance(error, OperationalError):
             return None
         reading.failed(error)
         view, args, kwargs = request.resolver_match
