@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from config.conditions import OPERATORS, properties
 from config.errors import NAMES
-from config.filters import DEFAULT_LIMIT, MAX_LIMIT
+from config.filters import DEFAULT_LIMIT, MAX_LIMIT, MAX_WORDS
 from config.serializers import ModelSerializer, included_attribute
 
 READS = ("list", "retrieve")
@@ -156,7 +156,8 @@ class Schema(AutoSchema):
             yield OpenApiParameter("offset", int)
             yield OpenApiParameter("ordering", str, description="Properties, comma-separated; - turns one round.")
         if self.action in LIST_LIKE and self.view.search_fields:
-            yield OpenApiParameter("search", str, description="Every word is found in one of the texts.")
+            words = f"At most {MAX_WORDS} words, of which each is found in one of the texts."
+            yield OpenApiParameter("search", str, description=words)
         if self.action in LIST_LIKE:
             for name in properties(serializer):
                 yield OpenApiParameter(name, str, description="Exactly this value.")
