@@ -29,7 +29,7 @@ from billing.sheets import InvoiceSheet, PaymentSheet, PlanSheet, SubscriptionSh
 from config.admin import AuditedAdmin, BackOfficeAdmin, DaysFilter, LookedAt, PartInline
 from config.errors import Conflict
 from config.exchange import ExchangeAdmin, ExportAdmin
-from config.fields import one_line
+from config.fields import YEARS, one_line
 from identity import permissions as codes
 from identity.operations import OperatingAdmin, OperationForm, operation
 
@@ -137,7 +137,9 @@ class PaymentForm(SettlementForm):
     date = forms.DateField(
         label=_("Date"), required=False, help_text=_("Now, where it is left empty."),
         widget=forms.DateInput(attrs={"type": "date"}),
-        validators=[MinValueValidator(datetime.date(1900, 1, 1)), MaxValueValidator(datetime.date(9998, 12, 31))],
+        validators=[
+            MinValueValidator(datetime.date(YEARS[0], 1, 1)), MaxValueValidator(datetime.date(YEARS[-1], 12, 31)),
+        ],
     )  # fmt: skip
     method = forms.CharField(label=_("Method"), required=False, max_length=50, validators=[one_line])
     reference = forms.CharField(label=_("Reference"), required=False, max_length=200, validators=[one_line])

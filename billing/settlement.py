@@ -18,6 +18,7 @@ from billing.money import MOST, ZERO, shown
 from billing.signals import invoice_credited, invoice_paid
 from billing.totals import TaxOfRate, kept_taxes, split_credit
 from config.errors import Conflict
+from tenants.lifecycle import locked_in_any_case
 from tenants.models import Tenant
 
 logger = logging.getLogger("tenantry.billing")
@@ -28,7 +29,7 @@ def locked(invoice_id: uuid.UUID) -> Invoice:
     tenant_id = Invoice.objects.filter(id=invoice_id).values_list("tenant_id", flat=True).first()
     if tenant_id is None:
         raise NotFound
-    Tenant.everything.select_for_update(of=("self",), no_key=True).get(id=tenant_id)
+    locked_in_any_case(tenant_id)
     invoices = Invoice.objects.select_for_update(of=("self",), no_key=True).select_related("tenant")
     invoice = invoices.filter(id=invoice_id).first()
     if invoice is None:

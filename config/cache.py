@@ -23,7 +23,7 @@ class DatabaseCache(DjangoDatabaseCache):
             if connection.features.has_select_for_update:  # SQLite has one writer at a time anyway
                 with connection.cursor() as cursor:
                     cursor.execute(
-                        f"SELECT 1 FROM {connection.ops.quote_name(self._table)} WHERE cache_key = %s FOR UPDATE",  # noqa: S608
+                        f"SELECT 1 FROM {connection.ops.quote_name(self._table)} WHERE cache_key = %s FOR UPDATE",  # noqa: S608  (its own)
                         [self.make_and_validate_key(key, version=version)],
                     )
             return super().incr(key, delta, version)

@@ -43,15 +43,21 @@ class Boolean(serializers.BooleanField):
         return data
 
 
-class Moment(serializers.DateTimeField):
-    """A moment of the years 1900 to 9998: of any other, the day in some time zone is none that a calendar has."""
+YEARS = range(1900, 9999)
+"""Of which every moment has a day in every time zone; the calendar ends soon after."""
 
-    default_error_messages = dict.fromkeys(("minimum", "maximum"), "The year must be one of 1900 to 9998.")
+
+class Moment(serializers.DateTimeField):
+    """A moment of YEARS."""
+
+    default_error_messages = dict.fromkeys(
+        ("minimum", "maximum"), f"The year must be one of {YEARS[0]} to {YEARS[-1]}."
+    )
 
     def to_internal_value(self, data):
         moment = super().to_internal_value(data)
-        if not 1900 <= moment.year <= 9998:
-            self.fail("minimum" if moment.year < 1900 else "maximum")
+        if moment.year not in YEARS:
+            self.fail("minimum" if moment.year < YEARS[0] else "maximum")
         return moment
 
 

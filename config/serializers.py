@@ -70,7 +70,7 @@ class StrictFields:
 
     def _wire_fields(self) -> dict[str, serializers.Field]:
         result = {}
-        for name, item in super().get_fields().items():  # type: ignore[misc]
+        for name, item in super().get_fields().items():  # type: ignore[misc]  # a mixin
             wire = camel(name)
             if wire != name and item.source is None:
                 item.source = name
@@ -81,7 +81,7 @@ class StrictFields:
 
     def to_internal_value(self, data):
         if not isinstance(data, Mapping):
-            return super().to_internal_value(data)  # type: ignore[misc]
+            return super().to_internal_value(data)  # type: ignore[misc]  # a mixin
         errors = {
             name: serializers.ErrorDetail("There is no such field.", code="additionalProperties")
             for name in data
@@ -96,7 +96,7 @@ class StrictFields:
                 if not same:
                     errors[name] = serializers.ErrorDetail("This field cannot be written.", code="readOnly")
         try:
-            values = super().to_internal_value(data)  # type: ignore[misc]
+            values = super().to_internal_value(data)  # type: ignore[misc]  # a mixin
         except serializers.ValidationError as error:
             raise serializers.ValidationError({**errors, **error.detail}) from error
         if errors:

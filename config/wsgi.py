@@ -10,9 +10,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_wsgi_application()
 
 from django.conf import settings  # noqa: E402  (only now there are any)
-from django.utils.http import parse_header_parameters  # noqa: E402
+from django.utils.http import parse_header_parameters  # noqa: E402  (likewise)
 
-from config.turns import Turns  # noqa: E402
+from config.turns import Turns  # noqa: E402  (likewise)
 
 # What is imported by now stays: the collector need not look at it again, nor as often as it does by default for what
 # requests make and drop. It takes a tenth of a request's time otherwise.

@@ -39,7 +39,7 @@ class IdempotentMixin:
     """Actions whose answers are secrets, and must not be kept."""
 
     def initial(self, request, *args, **kwargs):
-        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        super().initial(request, *args, **kwargs)  # type: ignore[misc]  # a mixin
         key = request.headers.get("Idempotency-Key")
         if request.method == "POST" and key is not None and self._action_name not in self.not_idempotent:
             self.post = partial(once, key, self.post)  # what DRF's dispatch calls next

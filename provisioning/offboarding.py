@@ -63,7 +63,7 @@ def begin_after_grace() -> int:
     begun = 0
     for run_id, tenant_id in list(waiting.values_list("id", "tenant_id")):
         with transaction.atomic():
-            tenant = Tenant.everything.select_for_update(of=("self",), no_key=True).get(id=tenant_id)
+            tenant = lifecycle.locked_in_any_case(tenant_id)
             run = waiting.filter(id=run_id).first()  # asked again behind the lock: it may have been called off
             if run is not None and not tenant.deleted:
                 publish_deprovisioning(run=run, tenant=tenant)
@@ -142,7 +142,7 @@ def erase(tenant_id: uuid.UUID) -> None:
     lose what names somebody, unless another tenant has them, and the audit log forgets what it said of them all.
     Invoices stay, as accounting law wants them.
     """
-    tenant = Tenant.everything.select_for_update(of=("self",), no_key=True).get(id=tenant_id)
+    tenant = lifecycle.locked_in_any_case(tenant_id)
     lead_goes = tenant.lead is not None and not Tenant.objects.filter(lead=tenant.lead).exists()
     subjects = [tenant.id, tenant.lead_id] if lead_goes else [tenant.id]
     for rows in (

@@ -92,21 +92,18 @@ def _attempt(delivery: Delivery) -> Outcome:
 def _maintain() -> None:
     try:
         maintain()
-    except Exception:
-        logger.exception("the maintenance broke off")  # nobody reads this future's exception either
     finally:
         connection.close()
 
 
 def maintain() -> None:
-    """What has to happen by itself, each minute. A chore with a defect is logged, and holds up nothing else."""
+    """What has to happen by itself, each minute."""
     for chore in MAINTENANCE:
         try:
             chore()
-        except OperationalError:  # the database is away, for the others too
-            raise
         except Exception:
-            logger.exception("a chore of each minute broke off")
+            # A defect, or the database going away: it is said here, and keeps neither the others nor deliveries.
+            logger.exception("%s broke off", chore.__name__)
 
 
 def _fail_overdue_runs() -> None:

@@ -128,7 +128,7 @@ def fail_run(*, run_id: uuid.UUID, reason: str) -> bool:
     A deleted tenant's status moves as well, so that it is not stuck should it be restored.
     """
     tenant_id = ProvisioningRun.objects.values_list("tenant_id", flat=True).get(id=run_id)
-    tenant = Tenant.everything.select_for_update(of=("self",), no_key=True).get(id=tenant_id)
+    tenant = lifecycle.locked_in_any_case(tenant_id)
     run = ProvisioningRun.objects.open().defer("secret", "former_secret").filter(id=run_id).first()
     if run is None:
         return False

@@ -34,6 +34,11 @@ def locked(tenant_id: uuid.UUID) -> Tenant:
     return tenant
 
 
+def locked_in_any_case(tenant_id: uuid.UUID) -> Tenant:
+    """The same, of one that may be deleted and is known to be there."""
+    return Tenant.everything.select_for_update(of=("self",), no_key=True).get(id=tenant_id)
+
+
 def must_allow(tenant: Tenant, target: TenantStatus) -> None:
     """Raises Conflict where no move leads to `target`."""
     present = TenantStatus(tenant.status)

@@ -13,7 +13,7 @@ from rest_framework.exceptions import APIException
 
 from config.errors import status_of
 from provisioning.models import ProvisioningRun
-from tenants.models import Tenant
+from tenants.lifecycle import locked_in_any_case
 from webhooks.handlers import Handler
 from webhooks.models import ReceivedCall
 from webhooks.signatures import RunOver
@@ -49,7 +49,7 @@ def act_on(call: ReceivedCall, *, data: dict[str, Any], handler: Handler) -> Non
     Raises RunOver when the run is over or expired: a secret that is worthless is no signature.
     """
     with transaction.atomic():
-        tenant = Tenant.everything.select_for_update(of=("self",), no_key=True).get(id=call.run.tenant_id)
+        tenant = locked_in_any_case(call.run.tenant_id)
         # Read again behind the lock, with its run: this call or another may have ended it meanwhile.
         call = ReceivedCall.objects.select_related("run").defer("headers", "body").get(id=call.id)
         if is_settled(call):
