@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 import requests
-from playwright.sync_api import expect
+from playwright.sync_api import TimeoutError, expect
 
 from config.signing import webhook_signature
 from identity.permissions import ALL_CODES
@@ -63,10 +63,21 @@ def open_mail(page, url: str, *words: str) -> None:
 
 
 def open_link(page, url: str, email: str, subject: str):
-    """What opens when the button of the mail is clicked in the mailbox."""
+    """What opens when the button of the mail is clicked in the mailbox.
+
+    The mail is a frame of its own process, and the browser drops a click that arrives before the frame was first drawn,
+    however ready its document is. So the page is drawn first, and where still nothing opens the button clicked again.
+    """
     open_mail(page, url, email, subject)
-    with page.expect_popup() as opened:
-        page.frame_locator("iframe").locator(".button a").click()
+    button = page.frame_locator("iframe").locator(".button a")
+    expect(button).to_be_visible()
+    page.screenshot()
+    try:
+        with page.expect_popup(timeout=PATIENCE / 4) as opened:
+            button.click()
+    except TimeoutError:
+        with page.expect_popup() as opened:
+            button.click()
     opened.value.wait_for_load_state()
     return opened.value
 
