@@ -1,7 +1,12 @@
-"""A mail from its templates: templates/mail/<name>.subject.txt, .txt and .html."""
+"""A mail from its templates, templates/mail/<name>.subject.txt, .txt and .html, and the connections mails leave by."""
+
+import time
+from collections import deque
+from dataclasses import dataclass
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
+from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
 from django.template.loader import render_to_string
 from django.utils import translation
 
@@ -22,3 +27,62 @@ def compose(name: str, *, to: str, language: str = "", **context) -> EmailMultiA
         )
         mail.attach_alternative(render_to_string(f"mail/{name}.html", context), "text/html")
     return mail
+
+
+LINE_MAILS, LINE_SECONDS = 20, 10
+"""Mail servers end a connection that has brought many mails, and one that rests."""
+
+
+@dataclass
+class Line:
+    """An open connection to the mail server."""
+
+    connection: BaseEmailBackend
+    mails: int = 0
+    used: float = 0
+
+    @property
+    def holds(self) -> bool:
+        return self.mails < LINE_MAILS and time.monotonic() - self.used < LINE_SECONDS
+
+
+_resting: deque[Line] = deque()
+
+
+def send(mail: EmailMessage) -> None:
+    """Send over a connection that stays open for the next mail, until `hang_up`; from any thread.
+
+    Connecting costs more than a mail: a handshake and a login, or a client of SES. Raises what EMAIL_BACKEND does.
+    """
+    line = _line()
+    mail.connection = line.connection
+    try:
+        line.connection.open()
+        mail.send()
+    except BaseException:
+        line.connection.close()
+        raise
+    line.mails, line.used = line.mails + 1, time.monotonic()
+    _resting.append(line)
+
+
+def _line() -> Line:
+    for line in iter(_rested, None):
+        if line.holds:
+            return line
+        line.connection.close()
+    return Line(get_connection())
+
+
+def hang_up() -> None:
+    """Close the connections that no mail is using."""
+    for line in iter(_rested, None):
+        line.connection.close()
+
+
+def _rested() -> Line | None:
+    """The one used last."""
+    try:
+        return _resting.pop()
+    except IndexError:
+        return None

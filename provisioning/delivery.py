@@ -20,6 +20,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from config.mail import hang_up, send
 from provisioning import connectors
 from provisioning.connectors.base import PublishError
 from provisioning.mails import MAILS
@@ -95,8 +96,11 @@ class Outcome:
 
 
 def deliver(delivery: Delivery) -> None:
-    """Make one attempt at a claimed delivery and record the outcome."""
-    record([attempt(delivery)])
+    """Make one attempt at a claimed delivery, which none follows at once, and record the outcome."""
+    try:
+        record([attempt(delivery)])
+    finally:
+        hang_up()
 
 
 def attempt(delivery: Delivery) -> Outcome:
@@ -163,7 +167,7 @@ def _send_mail(delivery: Delivery, name: str) -> None:
         raise NothingToDeliver("There is nobody to write to any more.")
     mail.extra_headers["X-Event-Id"] = str(delivery.event.event_id)
     try:
-        mail.send()
+        send(mail)
     except smtplib.SMTPRecipientsRefused as error:
         refused = all(500 <= code < 600 for code, _ in error.recipients.values())
         raise PublishError("The mail server refused the recipient.", permanent=refused) from error

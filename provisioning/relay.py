@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from django.conf import settings
 from django.db import OperationalError, connection
 
+from config.mail import hang_up
 from identity.models import IdempotentRequest
 from provisioning.delivery import Outcome, attempt, claim, record
 from provisioning.metrics import ATTEMPTS
@@ -59,12 +60,14 @@ def run(stop: threading.Event, *, once: bool = False) -> int:
             pause = SOON_SECONDS if claimed else min(2 * pause, POLL_SECONDS)
             if running:
                 wait(running, timeout=pause, return_when=FIRST_COMPLETED)
-            elif once:
+                continue
+            if once:
                 break
-            else:
-                stop.wait(pause)
+            pool.submit(hang_up)  # there a server that does not answer holds nothing up
+            stop.wait(pause)
         wait(running)
         _record_ended(running)
+        pool.submit(hang_up)
     return attempts
 
 
