@@ -129,7 +129,7 @@ def fail_run(*, run_id: uuid.UUID, reason: str) -> bool:
     """
     tenant_id = ProvisioningRun.objects.values_list("tenant_id", flat=True).get(id=run_id)
     tenant = lifecycle.locked_in_any_case(tenant_id)
-    run = ProvisioningRun.objects.open().defer("secret", "former_secret").filter(id=run_id).first()
+    run = ProvisioningRun.objects.open().filter(id=run_id).first()
     if run is None:
         return False
     run.close(ProvisioningRun.State.FAILED, reason)

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 from auditlog.models import LogEntry
+from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
@@ -100,6 +101,19 @@ class TestTheGracePeriod:
         ProvisioningRun.objects.update(begins_at=timezone.now())
         assert begin_after_grace() == 1
         assert staff.post(f"/tenants/{tenant.id}/rotate-secret").status_code == 204
+
+    def test_of_a_run_whose_secret_no_key_decrypts_any_more_ends_and_holds_up_no_other(self, relayed, settings):
+        make_run(deprovision=True)
+        settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+        healthy = make_run(deprovision=True)
+        ProvisioningRun.objects.update(begins_at=timezone.now())
+        call_command("reconcile", verbosity=0)
+        assert [message["tenant"]["id"] for message in relayed()] == [str(healthy.tenant_id)]
+
+    def test_can_be_called_off_although_no_key_decrypts_the_secret(self, staff, tenant, settings):
+        staff.post(f"/tenants/{tenant.id}/deprovision")
+        settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+        assert staff.post(f"/tenants/{tenant.id}/restore").status_code == 204
 
     def test_of_a_tenant_that_is_deleted_meanwhile_ends_without_an_event_and_holds_up_no_other(
         self, staff, tenant, relayed
