@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from provisioning import events
+from provisioning.offboarding import ERASED
 
 Schema = Mapping[str, Any]
 
@@ -45,7 +46,7 @@ TENANT = _object(
     id=UUID,
     name=TEXT,
     status={"type": "integer", "minimum": 0, "maximum": 5},
-    key={"type": "string", "pattern": "^[a-z0-9]{1,10}$"},
+    key={"anyOf": [{"type": "string", "pattern": "^[a-z0-9]{1,10}$"}, {"const": ERASED, "description": "Purged."}]},
     spocUserId=OPTIONAL_UUID,
     domains={"type": "array", "items": TEXT},
     leadId=OPTIONAL_UUID,

@@ -15,6 +15,7 @@ from tests.make import (
     SUBSCRIPTION,
     make_address,
     make_contact,
+    make_invoice,
     make_key,
     make_lead,
     make_plan,
@@ -105,3 +106,13 @@ def test_a_bulk_payment_is_told_of_each_invoice_that_was_not_paid(staff, relayed
     relayed().clear()
     assert staff.patch('/invoices?where={"currencyCode":"EUR"}', {"status": "PAID"}).json() == {"count": 3}
     assert [message["type"] for message in relayed()] == ["INVOICE_PAID"] * 2
+
+
+def test_what_is_paid_after_a_purge_is_told_as_the_schema_says(staff, relayed):
+    tenant = make_tenant()
+    invoice = make_invoice(tenant)
+    staff.delete(f"/tenants/{tenant.id}")
+    call_command("purge_deleted", older_than=0, verbosity=0)
+    assert staff.patch(f"/invoices/{invoice.id}", {"status": "PAID"}).status_code == 204
+    (message,) = relayed()
+    assert (message["type"], message["tenant"]["key"]) == ("INVOICE_PAID", "(erased)")
