@@ -266,13 +266,14 @@ class TestTheLogOfCalls:
         headers = {
             **signed(run, body),
             "X-Request-Id": "build-12345",
-            "Authorization": "Bearer hush",
-            "Cookie": "a=hush",
+            "User-Agent": "provisioner/1.0",
+            **dict.fromkeys(["Authorization", "Cookie", "X-Api-Key", "X-Amz-Security-Token", "X-Goog-Iap-Jwt"], "hush"),
         }
         assert call_back(run, body, **headers).status_code == 204
         call = ReceivedCall.objects.get()
         assert (call.path, call.body, call.answer) == ("/webhook", json.loads(body), 204)
         assert call.headers["X-Request-Id"] == "build-12345"
+        assert call.headers["User-Agent"] == "provisioner/1.0"
         assert call.headers["X-Timestamp"] == headers["x-timestamp"]
         stored = str(call.headers)
         assert "hush" not in stored

@@ -16,7 +16,7 @@ from tenants.models import Tenant
 class ReceivedCall(models.Model):
     """A call whose signature held, stored before it is acted on. The same body again is the sender's retry.
 
-    `headers` are without what authenticates; `answer` is the HTTP status, None while there is none.
+    `headers` are those that are known to be no credential; `answer` is the HTTP status, None while there is none.
     """
 
     run = models.ForeignKey(

@@ -18,14 +18,20 @@ from webhooks.handlers import Handler
 from webhooks.models import ReceivedCall
 from webhooks.signatures import RunOver
 
-NOT_KEPT = frozenset({"Authorization", "Cookie", "Proxy-Authorization", "X-Signature", "Webhook-Signature"})
-"""Headers that authenticate."""
+KEPT = frozenset(
+    {
+        "Content-Length", "Content-Type", "Date", "Forwarded", "Host", "Traceparent", "User-Agent", "Via",
+        "Webhook-Id", "Webhook-Timestamp", "X-Amzn-Trace-Id", "X-Correlation-Id", "X-Forwarded-For",
+        "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "X-Request-Id", "X-Timestamp",
+    }
+)  # fmt: skip
+"""Headers that say who called, when, by which way and in what form. Any other may be a credential of some gateway."""
 
 
 def stored(*, run: ProvisioningRun, request: HttpRequest, body: dict[str, Any]) -> ReceivedCall:
     """The row of a call, a new one unless this very body has been received before."""
     same = {"run": run, "path": request.path, "body_hash": hashlib.sha256(request.body).hexdigest()}
-    headers = {name: value for name, value in request.headers.items() if name not in NOT_KEPT}
+    headers = {name: value for name, value in request.headers.items() if name in KEPT}
     try:
         with transaction.atomic(durable=True):  # committed before anything acts on it
             return ReceivedCall.objects.create(**same, body=body, headers=headers)
