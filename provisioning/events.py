@@ -75,8 +75,11 @@ def check_settings() -> None:
             raise ImproperlyConfigured(f"EVENTS_ON_BUS names the unknown event type {type}.")
 
 
-def goes_on_bus(type: str) -> bool:
-    return type in ON_BUS and ("*" in settings.EVENTS_ON_BUS or type in settings.EVENTS_ON_BUS)
+def buses_of(type: str) -> list[str]:
+    """The connectors that an event of this type goes to."""
+    if type not in ON_BUS or not ("*" in settings.EVENTS_ON_BUS or type in settings.EVENTS_ON_BUS):
+        return []
+    return [name for name, connector in connectors.active().items() if connector.takes(type)]
 
 
 def record(type: str, *, subject: uuid.UUID, payload: dict[str, Any], **kwargs: Any) -> Event:
@@ -102,9 +105,7 @@ def record_all(
     events = Event.objects.bulk_create(
         Event(type=type, subject=subject, payload=payload, run=run, actor=actor) for subject, payload in payloads
     )
-    destinations = [f"mail:{name}" for name in mails]
-    if goes_on_bus(type):
-        destinations += [f"bus:{name}" for name, connector in connectors.active().items() if connector.takes(type)]
+    destinations = [f"mail:{name}" for name in mails] + [f"bus:{name}" for name in buses_of(type)]
     Delivery.objects.bulk_create(
         Delivery(event=event, subject=event.subject, destination=destination)
         for event in events

@@ -106,13 +106,16 @@ def _publish(run: ProvisioningRun, tenant: Tenant, actor: uuid.UUID | None, type
 def rotate_secret(*, tenant_id: uuid.UUID, actor: uuid.UUID | None) -> None:
     """Give the tenant's open run a fresh secret; the former one holds for WEBHOOK_SECRET_OVERLAP more.
 
-    The provisioner learns it by the event TENANT_SECRET_ROTATED. Raises NotFound, and Conflict without an open run, or
-    while its event is not written (no provisioner has a secret then) or the overlap of the last rotation lasts.
+    The provisioner learns it by the event TENANT_SECRET_ROTATED. Raises NotFound, and Conflict without an open run,
+    where no connector takes that event, or while the run's own is not written (no provisioner has a secret then) or the
+    overlap of the last rotation lasts.
     """
     tenant = lifecycle.locked(tenant_id)
     run = tenant.runs.filter(state=ProvisioningRun.State.OPEN).first()
     if run is None or not run.events.exists():
         raise Conflict("No provisioner is at work on the tenant: there is no secret to rotate.", code="no_open_run")
+    if not events.buses_of(events.TENANT_SECRET_ROTATED):
+        raise Conflict("No connector would tell the provisioner of a fresh secret.", code="nobody_told")
     if len(run.valid_secrets) > 1:
         raise Conflict("The secret was rotated just now, and the former one still holds.", code="just_rotated")
     run.former_secret, run.secret = run.secret, secrets.token_hex(32)

@@ -9,6 +9,7 @@ from standardwebhooks import Webhook
 
 from leads.models import Lead
 from provisioning.connectors.base import PublishError
+from provisioning.connectors.memory import MemoryConnector
 from provisioning.models import Delivery, ProvisioningRun
 from tenants.models import TenantStatus
 from tests.conftest import STAFF_ID, Caller, assert_error, call_back, report, signed
@@ -100,6 +101,20 @@ class TestRotation:
         assert staff.post(address).status_code == 204
         ProvisioningRun.objects.update(former_secret_expires_at=timezone.now() - timedelta(seconds=1))
         assert staff.post(address).status_code == 204
+
+    @pytest.mark.parametrize(
+        ("on_bus", "takes"), [(["TENANT_PROVISIONING"], True), (["*"], False)], ids=["not let out", "not taken"]
+    )
+    def test_that_no_connector_would_tell_of_is_refused_and_locks_nobody_out(
+        self, staff, relayed, settings, monkeypatch, on_bus, takes
+    ):
+        settings.EVENTS_ON_BUS = on_bus
+        monkeypatch.setattr(MemoryConnector, "takes", lambda _, type: takes or type == "TENANT_PROVISIONING")
+        run = make_run()
+        (asked,) = relayed()
+        assert_error(staff.post(f"/tenants/{run.tenant_id}/rotate-secret"), 409, code="nobody_told")
+        run.refresh_from_db()
+        assert run.valid_secrets == [asked["secret"]]
 
     def test_needs_an_open_run(self, staff):
         assert_error(staff.post(f"/tenants/{make_tenant().id}/rotate-secret"), 409, code="no_open_run")
