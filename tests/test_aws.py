@@ -1,6 +1,7 @@
 """The cloud connectors against moto in server mode, over HTTP, and the Redis one against the real Redis."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -74,6 +75,16 @@ class TestSQS:
         (message,) = received(sqs, settings.EVENT_SQS_QUEUE_URL)
         assert json.loads(message["Body"]) == MESSAGE
         assert message["MessageAttributes"]["type"]["StringValue"] == "TENANT_PROVISIONING"
+
+    def test_a_text_that_sqs_refuses_is_sent_escaped_and_arrives_whole(self, aws, settings):
+        """It takes #x9, #xA, #xD, #x20 to #xD7FF, #xE000 to #xFFFD and #x10000 to #x10FFFF."""
+        sqs = aws("sqs")
+        settings.EVENT_SQS_QUEUE_URL = sqs.create_queue(QueueName="odd")["QueueUrl"]
+        told = {**MESSAGE, "name": "\x00\x1f\x7f\\\ufffe\uffff\ufffd緑\U0001ffff"}
+        connector("sqs").publish(told)
+        (message,) = received(sqs, settings.EVENT_SQS_QUEUE_URL)
+        assert re.fullmatch("[\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*", message["Body"])
+        assert json.loads(message["Body"]) == told
 
     def test_a_fifo_queue_orders_by_tenant_and_drops_a_repetition(self, aws, settings):
         sqs = aws("sqs")

@@ -9,6 +9,8 @@ from provisioning.connectors import aws
 from provisioning.connectors.base import Connector
 
 MAX_MESSAGE_BYTES = 256 * 1024
+REFUSED = {0xFFFE: r"\ufffe", 0xFFFF: r"\uffff"}
+"""What JSON may hold as it is and SQS takes escaped only (MessageBody in its API reference)."""
 
 
 class SQSConnector(Connector):
@@ -20,7 +22,7 @@ class SQSConnector(Connector):
         self.client = aws.client("sqs")
 
     def publish(self, message):
-        body = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+        body = json.dumps(message, ensure_ascii=False, separators=(",", ":")).translate(REFUSED)
         aws.must_fit(len(body.encode()) + len("type" + "String" + message["type"]), MAX_MESSAGE_BYTES, "SQS")
         ordering = {}
         if settings.EVENT_SQS_QUEUE_URL.endswith(".fifo"):
