@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 from rest_framework.utils.encoders import JSONEncoder
 
@@ -41,6 +41,8 @@ from tenants.serializers import (
 
 ERASED = "(erased)"
 """What stands in place of names, and of the tenant's key: no key has a parenthesis, so by that it is told."""
+ERASED_MAIL = "@erased.invalid"
+"""How the mail address of an erased lead ends, behind the lead's id. Nobody has one there (RFC 2606)."""
 
 
 @transaction.atomic
@@ -128,22 +130,27 @@ def _identities(tenant: Tenant) -> list[dict[str, Any]]:
     ]
 
 
-def deleted_longer_than(age: timedelta) -> list[uuid.UUID]:
+def deleted_longer_than(age: timedelta) -> QuerySet[Tenant]:
     """The tenants that were deleted longer than `age` ago and that `erase` has not been at, the oldest first."""
     due = Tenant.everything.filter(deleted=True, deleted_on__lt=timezone.now() - age).exclude(key=ERASED)
-    return list(due.order_by("deleted_on").values_list("id", flat=True))
+    return due.order_by("deleted_on")
 
 
 @transaction.atomic
-def erase(tenant_id: uuid.UUID) -> None:
-    """Erase what is personal of a deleted tenant.
+def erase(tenant_id: uuid.UUID, *, older_than: timedelta) -> bool:
+    """Erase what is personal of a tenant that was deleted longer than `older_than` ago; whether it still was so.
 
-    Contacts, configurations, resources, identity set-ups, events and callbacks go; the tenant, its lead and address
-    lose what names somebody, unless another tenant has them, and the audit log forgets what it said of them all.
-    Invoices stay, as accounting law wants them.
+    Contacts, configurations, resources, identity set-ups, events and callbacks go; the tenant, its lead and their
+    addresses lose what names somebody, and the audit log forgets what it said of them all. What another tenant has,
+    though it be deleted and only not erased, stays, and so does the address of a lead that stays. Invoices stay, as
+    accounting law wants them.
     """
     tenant = lifecycle.locked_in_any_case(tenant_id)
-    lead_goes = tenant.lead is not None and not Tenant.objects.filter(lead=tenant.lead).exists()
+    if not deleted_longer_than(older_than).filter(id=tenant_id).exists():  # it may have been restored
+        return False
+    others = Tenant.everything.exclude(key=ERASED).exclude(id=tenant.id)
+    lead = Lead.everything.select_for_update(no_key=True).filter(id=tenant.lead_id).first()  # as onboarding does
+    lead_goes = lead is not None and not others.filter(lead=lead).exists()
     subjects = [tenant.id, tenant.lead_id] if lead_goes else [tenant.id]
     for rows in (
         *(model.everything.filter(tenant=tenant) for model in (Contact, Resource, TenantConfig, Branding)),
@@ -157,17 +164,19 @@ def erase(tenant_id: uuid.UUID) -> None:
         audit.forget(rows)
         rows.delete()
     if lead_goes:
-        LeadKey.objects.filter(lead=tenant.lead).delete()
-        audit.forget(Lead.everything.filter(id=tenant.lead_id))
+        LeadKey.objects.filter(lead=lead).delete()
+        audit.forget(Lead.everything.filter(id=lead.id))
         nobody = dict.fromkeys(("first_name", "last_name", "company_name"), ERASED)
-        Lead.everything.filter(id=tenant.lead_id).update(
-            **nobody, email=f"{tenant.lead_id}@erased.invalid", deleted=True, deleted_on=F("modified_on")
+        Lead.everything.filter(id=lead.id).update(
+            **nobody, email=f"{lead.id}{ERASED_MAIL}", deleted=True, deleted_on=F("modified_on")
         )
-    if tenant.address_id and not Tenant.objects.filter(address=tenant.address_id).exists():
-        address = Address.everything.filter(id=tenant.address_id)
-        audit.forget(address)
-        address.update(address=None, city=None, state=None, zip=None)
+    addresses = Address.everything.filter(id__in={tenant.address_id, lead.address_id if lead_goes else None})
+    for holders in (others, Lead.everything.exclude(email__endswith=ERASED_MAIL)):
+        addresses = addresses.exclude(Exists(holders.filter(address=OuterRef("id"))))
+    audit.forget(addresses)
+    addresses.update(address=None, city=None, state=None, zip=None)
     audit.forget(Subscription.everything.filter(tenant=tenant))
     audit.forget(Tenant.everything.filter(id=tenant.id))
     tenant.name, tenant.key, tenant.domains, tenant.spoc_user_id = ERASED, ERASED, [], None
     tenant.save(update_fields=["name", "key", "domains", "spoc_user_id"])
+    return True

@@ -237,7 +237,7 @@ class ProvisionedTenantAdmin(WithTimeline, TenantAdmin):
         asks=_("The tenant is in the lists again, with its key. What was built for it is not built anew."),
     )  # fmt: skip
     def restore(self, request, tenant):
-        if not Tenant.everything.filter(id=tenant.id).restore(actor=request.user.pk):
+        if not self.restorable(Tenant.everything.filter(id=tenant.id)).restore(actor=request.user.pk):
             raise Conflict(_("%s: this is not possible now.") % _("Restore"))
         return _("The tenant is restored.")
 

@@ -18,9 +18,9 @@ class Command(BaseCommand):
     def handle(self, *, older_than, dry_run, **options):
         if older_than < 0:
             raise CommandError("--older-than is a number of days.")
-        due = deleted_longer_than(timedelta(days=older_than))
-        for tenant_id in tqdm(due, unit="tenant", disable=None):
-            if not dry_run:
-                erase(tenant_id)
-            self.stdout.write(str(tenant_id))
-        self.stdout.write(f"{len(due)} tenants {'would be' if dry_run else 'were'} erased.")
+        age, erased = timedelta(days=older_than), 0
+        for tenant_id in tqdm(deleted_longer_than(age).values_list("id", flat=True), unit="tenant", disable=None):
+            if dry_run or erase(tenant_id, older_than=age):
+                self.stdout.write(str(tenant_id))
+                erased += 1
+        self.stdout.write(f"{erased} tenants {'would be' if dry_run else 'were'} erased.")
