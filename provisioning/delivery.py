@@ -124,23 +124,22 @@ def attempt(delivery: Delivery) -> Outcome:
 def record(outcomes: Sequence[Outcome]) -> None:
     """Write outcomes down, where the lease is still the one that the attempt was made under.
 
-    The delivered ones, which are most, in one statement; a failure also leaves a row of its own for the timeline.
+    The delivered ones, which are most, in one statement; a failure also leaves a row of its own for the timeline. After
+    an outage in the middle the same outcomes may be recorded again.
     """
-    failed = [each for each in outcomes if each.state in (Delivery.State.PENDING, Delivery.State.DEAD)]
-    if failed:
-        _keep_failures(failed)
     delivered = [each.delivery for each in outcomes if each.state == Delivery.State.DELIVERED]
     if delivered:
         _finish(delivered, Delivery.State.DELIVERED)
     for each in outcomes:
-        if each.retry_on is not None:
-            _held([each.delivery]).update(lease=None, next_attempt_on=each.retry_on, last_error=each.error[:500])
-        elif each.state != Delivery.State.DELIVERED:
+        if each.state == Delivery.State.CANCELLED:
             _finish([each.delivery], each.state, each.error)
+    failed = [each for each in outcomes if each.state in (Delivery.State.PENDING, Delivery.State.DEAD)]
+    if failed:
+        _record_failures(failed)
 
 
 @transaction.atomic
-def _keep_failures(failed: Sequence[Outcome]) -> None:
+def _record_failures(failed: Sequence[Outcome]) -> None:
     """A row for each, but for those whose delivery was erased with its tenant during the attempt."""
     rows = Delivery.objects.select_for_update(no_key=True).filter(id__in=[each.delivery.id for each in failed])
     kept = set(rows.order_by("id").values_list("id", flat=True))
@@ -149,6 +148,11 @@ def _keep_failures(failed: Sequence[Outcome]) -> None:
         for each in failed
         if each.delivery.id in kept
     )
+    for each in failed:
+        if each.retry_on is None:
+            _finish([each.delivery], each.state, each.error)
+        else:
+            _held([each.delivery]).update(lease=None, next_attempt_on=each.retry_on, last_error=each.error[:500])
 
 
 def _send(delivery: Delivery) -> None:

@@ -8,11 +8,11 @@ import pytest
 from cryptography.fernet import Fernet
 from django.core import mail
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from provisioning.connectors.base import PublishError
-from provisioning.delivery import backoff, cancel, claim, deliver, replay
+from provisioning.delivery import attempt, backoff, cancel, claim, deliver, record, replay
 from provisioning.models import Delivery, Event, ProvisioningRun
 from provisioning.requests import fail_overdue_runs
 from tenants.models import Tenant, TenantStatus
@@ -41,10 +41,10 @@ class TestAFailure:
         suspended(3)
         ids = [str(event.event_id) for event in Event.objects.order_by("id")]
         bus.failures = [PublishError("away") for _ in range(10)]
-        for attempt in range(1, 11):
+        for number in range(1, 11):
             assert relayed() == []
             first, *others = Delivery.objects.order_by("id")
-            assert (first.state, first.attempts, first.last_error) == (State.PENDING, attempt, "away")
+            assert (first.state, first.attempts, first.last_error) == (State.PENDING, number, "away")
             assert [other.attempts for other in others] == [0, 0]
             due_now()
         assert [message["id"] for message in relayed()] == ids
@@ -102,6 +102,20 @@ class TestAFailure:
         assert relayed() == []
         due_now()
         assert len(relayed()) == 1
+
+    def test_that_an_outage_keeps_from_being_recorded_is_told_of_once(self, bus, suspended, monkeypatch):
+        def away(_):
+            raise OperationalError
+
+        suspended()
+        bus.failures = [PublishError("no")]
+        outcomes = [attempt(claimed) for claimed in claim(1)]
+        with monkeypatch.context() as outage:
+            outage.setattr("provisioning.delivery._held", away)
+            with pytest.raises(OperationalError):
+                record(outcomes)
+        record(outcomes)
+        assert Delivery.objects.get().failed_attempts.count() == 1
 
     def test_whose_last_attempt_broke_off_ends_too(self, bus, relayed, suspended, settings):
         settings.EVENT_MAX_ATTEMPTS = 1
