@@ -8,6 +8,7 @@ under a claim that ends by itself.
 import json
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -184,10 +185,17 @@ def _must_agree(tenant: Tenant, run: ProvisioningRun, told: dict[str, Any]) -> N
         ("tenant.name", said["name"], tenant.name),
         ("plan.tier", told["plan"]["tier"].upper(), run.tier),
     ]
-    contacts = {contact.email.lower(): contact for contact in tenant.contacts(manager="objects").all()}
+    contacts: dict[str, list[Contact]] = defaultdict(list)
+    for contact in tenant.contacts(manager="objects").all():
+        contacts[contact.email.lower()].append(contact)
     primary = tenant.primary_contact
     for index, person in enumerate(said["contacts"]):
-        place, known = f"tenant.contacts[{index}]", contacts.get(person["email"].lower())
+        place, name = f"tenant.contacts[{index}]", (person["first_name"], person["last_name"])
+        known = max(  # several people may share a mail address
+            contacts[person["email"].lower()],
+            key=lambda each: ((each.first_name, each.last_name) == name, each == primary),
+            default=None,
+        )
         if known is None:
             raise BadRequest(f"{place}: the tenant has no such contact.", code="disagrees")
         facts += [

@@ -139,6 +139,15 @@ class TestManageUsers:
         assert place in error["message"]
         assert not IdentitySetup.objects.exists()
 
+    def test_tells_contacts_of_one_mail_address_apart_by_their_names(self):
+        run = a_run()
+        make_contact(run.tenant, first_name="Bob", email="Ada@acme.example")
+        two = json.loads(users_body(run))["tenant"]["contacts"]
+        for wrong in ({"firstName": "Eve"}, {"isPrimary": True}):
+            error = assert_error(call_users(run, contacts=[two[0], {**two[1], **wrong}]), 400, code="disagrees")
+            assert f"tenant.contacts[1].{next(iter(wrong))} " in error["message"]
+        assert call_users(run, contacts=two).status_code == 200
+
     def test_refuses_another_tier_than_the_runs(self):
         run = a_run()
         body = json.loads(users_body(run))
