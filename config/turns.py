@@ -55,11 +55,23 @@ def giving_way() -> Iterator[None]:
         return
     _give_back_connections()
     turns.__exit__()
+    _mine.gives_way = True
     try:
         yield
     finally:
+        _mine.gives_way = False
         _give_back_connections()
         turns.__enter__()
+
+
+@contextmanager
+def meanwhile() -> Iterator[None]:
+    """Around what asks the database while the turn is given away: no connection is kept for the wait that goes on."""
+    try:
+        yield
+    finally:
+        if getattr(_mine, "gives_way", False):
+            _give_back_connections()
 
 
 def _give_back_connections() -> None:

@@ -21,7 +21,7 @@ from django.utils import timezone
 from rest_framework.exceptions import NotFound
 
 from config.errors import BadRequest, Conflict
-from config.turns import giving_way
+from config.turns import giving_way, meanwhile
 from identity import providers
 from identity.providers.base import Attempt, IdentityProvider, Memory, ProviderError, TenantProfile, Unreachable
 from provisioning import events
@@ -68,9 +68,11 @@ def _attempt(setup: IdentitySetup, provider: IdentityProvider, profile: TenantPr
     mine = IdentitySetup.objects.filter(id=setup.id)
     mine.update(attempts=F("attempts") + 1)
 
+    @meanwhile()
     def save(values: dict[str, str]) -> None:
         mine.update(memory=json.dumps(values))
 
+    @meanwhile()
     def on_step(step, outcome: str, reason: str) -> None:
         values = {"what": step.what[:500], "outcome": outcome, "reason": reason[:500], "done_on": timezone.now()}
         row, _ = IdentityStep.objects.get_or_create(setup=setup, name=step.name, defaults=values)
@@ -106,9 +108,9 @@ def _attempt(setup: IdentitySetup, provider: IdentityProvider, profile: TenantPr
 def _claim(name: str) -> Iterator[None]:
     """Hold the claim `name`. Raises Unreachable while somebody else does: repeated, the call finds it done, or free."""
     name = name[:255]
-    holder = IdentityClaim.take(
-        name, until=timezone.now() + timedelta(seconds=settings.IDENTITY_SETUP_TIMEOUT) + LAST_STEP
-    )
+    until = timezone.now() + timedelta(seconds=settings.IDENTITY_SETUP_TIMEOUT) + LAST_STEP
+    with meanwhile():
+        holder = IdentityClaim.take(name, until=until)
     if holder is None:
         raise Unreachable("This is being set up by another call just now.", retry_after=2)
     try:

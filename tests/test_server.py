@@ -15,8 +15,9 @@ from django.db import connection
 
 from config import wsgi
 from config.turns import Turns, giving_way
-from tests.conftest import users_body, users_signed
+from tests.conftest import call_users, users_body, users_signed
 from tests.make import make_contact, make_run
+from tests.slow import Watched
 from tests.world import served
 
 LEAD = {"firstName": "Ada", "lastName": "Lovelace", "companyName": "Acme", "email": "ada@acme.example"}
@@ -73,6 +74,16 @@ def test_set_ups_of_a_slow_identity_provider_keep_no_connection_from_others(tmp_
             answers = [each.result() for each in waiting]
         assert [each.status_code for each in answers] == [200] * len(runs), [each.text for each in answers]
         assert time.monotonic() - begun < 10, "they waited for one another"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_set_up_that_has_written_something_keeps_no_connection_while_the_provider_is_slow(settings):
+    settings.IDENTITY_PROVIDERS = {"watched": "tests.slow.Watched"}
+    run = make_run()
+    make_contact(run.tenant, is_primary=True)
+    with Turns(1):
+        assert call_users(run, provider="watched").status_code == 200
+    assert Watched.connected == [False] * 3
 
 
 def test_a_type_of_content_that_cannot_be_read_is_refused(service):
