@@ -15,8 +15,10 @@ from django.core.checks import run_checks
 from django.core.management import call_command
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
+from urllib3 import Timeout
 
 from provisioning import relay
+from provisioning.connectors import http
 from provisioning.connectors.base import PublishError
 from provisioning.connectors.http import HttpConnector
 from provisioning.delivery import attempt, claim, deliver, record
@@ -230,6 +232,15 @@ def test_an_answer_whose_body_drips_holds_nobody_up(answering):
     answering(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", *[b"x"] * 50)
     begun = time.monotonic()
     HttpConnector().publish({"id": "1", "type": "T"})
+    assert time.monotonic() - begun < 3
+
+
+def test_an_answer_whose_head_drips_holds_nobody_up(answering, monkeypatch):
+    monkeypatch.setattr(http, "TIMEOUT", Timeout(connect=1, read=0.5))
+    answering(b"HTTP/1.1 200 OK\r\n", *[b"X-A: b\r\n"] * 50, b"Content-Length: 0\r\n\r\n")
+    begun = time.monotonic()
+    with pytest.raises(PublishError, match="ReadTimeoutError"):
+        HttpConnector().publish({"id": "1", "type": "T"})
     assert time.monotonic() - begun < 3
 
 

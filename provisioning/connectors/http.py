@@ -1,8 +1,12 @@
 """POST to EVENT_HTTP_URL, signed after Standard Webhooks (https://www.standardwebhooks.com), retried until a 2xx."""
 
+import io
 import json
+import socket
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from http.client import HTTPResponse
 
 import urllib3
 from django.conf import settings
@@ -17,15 +21,47 @@ MAX_BODY = 4096  # bytes
 PERMANENT = frozenset({400, 410, 413, 415, 422})
 
 
+class InTime(io.RawIOBase):
+    """What comes from `sock` before its time-out is over, which by itself would begin anew with each piece."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket):
+        self.raw, self.sock, self.end = raw, sock, time.monotonic() + sock.gettimeout()
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.sock.settimeout(left)
+        return self.raw.readinto(buffer)
+
+    def close(self):
+        self.raw.close()
+        super().close()
+
+
+class WholeAnswer(HTTPResponse):
+    """An answer that has to be there, its head too, within the time that urllib3 gives each of its pieces."""
+
+    def __init__(self, sock, *args, **kwargs):
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(InTime(self.fp.detach(), sock))
+
+
 class HttpConnector(Connector):
-    longest_attempt = CONNECT + 2 * READ  # the status, and once of the body
+    longest_attempt = 4 * CONNECT + READ  # to connect, for TLS, and to send a head and a body; the answer
 
     def __init__(self):
         if settings.EVENT_HTTP_URL is None:
             raise ImproperlyConfigured("EVENT_HTTP_URL is required when EVENT_CONNECTOR names http.")
-        self.url: str = settings.EVENT_HTTP_URL
+        self.target = urllib3.util.parse_url(settings.EVENT_HTTP_URL).request_uri
         # Keeps connections open, and is safe to share between threads, which a session of requests is not.
-        self.pool = urllib3.PoolManager(maxsize=settings.RELAY_CONCURRENCY, timeout=TIMEOUT, retries=False)
+        self.pool = urllib3.connection_from_url(
+            settings.EVENT_HTTP_URL, maxsize=settings.RELAY_CONCURRENCY, timeout=TIMEOUT, retries=False
+        )
+        self.pool.ConnectionCls = type("Connection", (self.pool.ConnectionCls,), {"response_class": WholeAnswer})
         try:
             self.signer = Webhook(settings.EVENT_HTTP_SECRET)
         except (ValueError, RuntimeError) as error:
@@ -42,7 +78,7 @@ class HttpConnector(Connector):
         }
         try:
             answer = self.pool.request(
-                "POST", self.url, body=body.encode(), headers=headers, redirect=False, preload_content=False
+                "POST", self.target, body=body.encode(), headers=headers, redirect=False, preload_content=False
             )
         except urllib3.exceptions.HTTPError as error:
             raise PublishError(f"The receiver cannot be reached: {type(error).__name__}.") from error
@@ -54,7 +90,7 @@ class HttpConnector(Connector):
     def _end(answer: urllib3.BaseHTTPResponse) -> None:
         """Give the connection back where the body is short and has come, close it otherwise: the status says it all.
 
-        One read, since each may last as long as TIMEOUT says, and a body that drips would take ever more of them.
+        One read: nobody waits for one that drips.
         """
         with suppress(urllib3.exceptions.HTTPError):
             if answer.length_remaining:
