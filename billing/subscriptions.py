@@ -42,14 +42,16 @@ def locked(subscription_id: uuid.UUID) -> Subscription:
 def sign(*, tenant: Tenant, plan: Plan, actor: uuid.UUID | None, **values: Any) -> Subscription:
     """A subscription of `tenant` to `plan`, at the price of now unless `values` say another.
 
-    It is active at once for a tenant that is provisioned, else when it will be. Raises IntegrityError (409) when the
-    tenant has a live subscription.
+    It is active at once for a tenant that is provisioned, else when it will be. Raises Conflict for a tenant that is
+    being deprovisioned, and IntegrityError (409) when it has a live subscription.
     """
     return _sign(lifecycle.locked(tenant.id), plan, actor, **values)
 
 
 def _sign(tenant: Tenant, plan: Plan, actor: uuid.UUID | None, **values: Any) -> Subscription:
     """As `sign`, of a locked tenant."""
+    if tenant.status == TenantStatus.DEPROVISIONING:
+        raise Conflict("The tenant is being deprovisioned.", code="deprovisioning")
     subscription = Subscription(tenant=tenant, tax_rate=settings.BILLING_TAX_RATE, created_by=actor, modified_by=actor)
     subscription.take_terms_of(plan)
     for name, value in values.items():

@@ -24,7 +24,7 @@ from provisioning import relay
 from provisioning.models import Delivery, Event, ProvisioningRun
 from provisioning.offboarding import begin_after_grace
 from tenants.models import Branding, Contact, Tenant, TenantStatus
-from tests.conftest import assert_error, at_once, call_back
+from tests.conftest import assert_error, at_once, call_back, report
 from tests.make import (
     make_address,
     make_config,
@@ -32,6 +32,7 @@ from tests.make import (
     make_invoice,
     make_key,
     make_lead,
+    make_plan,
     make_resource,
     make_run,
     make_subscription,
@@ -149,6 +150,20 @@ def test_the_examples_stay_in_every_status_although_the_relay_looks_after_them(r
     relayed()
     assert set(Tenant.objects.values_list("status", flat=True)) == set(TenantStatus.values)
     assert not Event.objects.filter(type="TENANT_DEPROVISIONING").exists()
+
+
+@pytest.mark.parametrize("way", ["it has failed", "it is called off"])
+def test_a_tenant_takes_no_subscription_during_a_deprovisioning_and_does_again_when(staff, settings, way):
+    settings.DEPROVISION_GRACE = timedelta(hours=way == "it is called off")
+    tenant = make_tenant(status=TenantStatus.ACTIVE)
+    run = make_run(tenant, deprovision=True)
+    body = {"tenantId": str(tenant.id), "planId": str(make_plan().id)}
+    assert_error(staff.post("/subscriptions", body), 409, code="deprovisioning")
+    if settings.DEPROVISION_GRACE:
+        assert staff.post(f"/tenants/{tenant.id}/restore").status_code == 204
+    else:
+        assert call_back(run, report(run, status=0)).status_code == 204
+    assert staff.post("/subscriptions", body).json()["status"] == 1
 
 
 def test_without_a_grace_period_there_is_nothing_to_restore(staff, tenant):
