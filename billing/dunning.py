@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from billing.models import Invoice, InvoiceStatus
+from billing.periods import local_date
 from billing.signals import invoices_overdue, reminders_due
 from tenants import lifecycle
 from tenants.models import Tenant, TenantStatus
@@ -43,9 +44,9 @@ def send_reminders(*, now: datetime.datetime, actor: uuid.UUID | None) -> int:
         _rows(invoices).update(reminders_sent=step)
         reminders_due.send(Invoice, invoices=invoices, actor=actor)
 
-    sent = 0
+    sent, today = 0, local_date(now)
     for step, days in reversed(list(enumerate(settings.INVOICE_REMINDER_DAYS, start=1))):
-        due = Invoice.objects.overdue(now - datetime.timedelta(days=days)).filter(reminders_sent__lt=step)
+        due = Invoice.objects.due_before(today - datetime.timedelta(days=days - 1)).filter(reminders_sent__lt=step)
         sent += _in_chunks(due, remind)
     return sent
 
@@ -54,7 +55,7 @@ def suspend_debtors(*, now: datetime.datetime, actor: uuid.UUID | None) -> int:
     """Suspend the ACTIVE tenants with an invoice overdue for more than INVOICE_SUSPEND_AFTER days; how many."""
     if not settings.INVOICE_SUSPEND_AFTER:
         return 0
-    owed = Invoice.objects.overdue(now - datetime.timedelta(days=settings.INVOICE_SUSPEND_AFTER))
+    owed = Invoice.objects.due_before(local_date(now) - datetime.timedelta(days=settings.INVOICE_SUSPEND_AFTER))
     debtors = Tenant.objects.filter(status=TenantStatus.ACTIVE, id__in=owed.values("tenant_id"))
     suspended = 0
     for tenant_id in list(debtors.values_list("id", flat=True)):

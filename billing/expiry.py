@@ -9,18 +9,16 @@ from django.db.models import QuerySet
 
 from billing import renewals
 from billing.models import Subscription, SubscriptionStatus
-from billing.periods import local_date
+from billing.periods import local_date, midnight
 from billing.signals import subscription_ending
 from billing.subscriptions import end, locked
 
 
 def tell_ending(*, now: datetime.datetime, actor: uuid.UUID | None) -> int:
     """Tell of the active subscriptions that end within SUBSCRIPTION_NOTICE_DAYS, once each; how many."""
-    horizon = now + datetime.timedelta(days=settings.SUBSCRIPTION_NOTICE_DAYS)
-    return sum(
-        _act(id, lambda found: found.ending_told_on is None and _tell(found, now, actor))
-        for id in _ids(_active().filter(end_date__lte=horizon, end_date__gt=now, ending_told_on=None))
-    )
+    first_too_late = local_date(now) + datetime.timedelta(days=settings.SUBSCRIPTION_NOTICE_DAYS + 1)
+    ending = _active().filter(end_date__gt=now, end_date__lt=midnight(first_too_late), ending_told_on=None)
+    return sum(_act(id, lambda found: found.ending_told_on is None and _tell(found, now, actor)) for id in _ids(ending))
 
 
 def expire(*, now: datetime.datetime, actor: uuid.UUID | None) -> int:

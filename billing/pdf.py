@@ -4,6 +4,7 @@ The fonts in fonts/ (Noto Sans, its licence beside it) hold every Latin, Greek a
 sign. What people have written is text here: reportlab's markup is escaped in `_text`, where all of it passes.
 """
 
+import datetime
 import io
 import unicodedata
 from collections.abc import Callable
@@ -117,7 +118,7 @@ def _parties(document: Invoice | CreditNote) -> Flowable:
     facts = [("Number", document.number), ("Date", _day(document.issued_on))]
     if isinstance(document, Invoice):
         facts += [
-            ("Period", f"{_day(document.start_date)} to {_day(_last_moment(document))}"),
+            ("Period", f"{_day(document.start_date)} to {_last_day(document)}"),
             ("Due", _day(document.due_date)),
         ]
     else:
@@ -131,10 +132,10 @@ def _parties(document: Invoice | CreditNote) -> Flowable:
     return table
 
 
-def _last_moment(invoice: Invoice):
-    """A period's last day: its end is the first day after it."""
-    longer = invoice.end_date - invoice.start_date > ONE_DAY
-    return invoice.end_date - ONE_DAY if longer else invoice.start_date
+def _last_day(invoice: Invoice) -> datetime.date:
+    """A period's end is the first day after it."""
+    start, end = local_date(invoice.start_date), local_date(invoice.end_date)
+    return end - ONE_DAY if end > start else start
 
 
 def _party(party: dict[str, str]) -> list[Flowable]:

@@ -18,7 +18,7 @@ from django.utils import timezone
 from billing import invoicing, proration, terms
 from billing.models import Invoice, InvoiceStatus, Subscription, SubscriptionStatus
 from billing.money import ZERO
-from billing.periods import ONE_DAY, day_in_month, midnight, period_end, zone
+from billing.periods import ONE_DAY, day_in_month, local_date, midnight, period_end, zone
 from billing.signals import subscription_changed
 from billing.totals import Line
 
@@ -166,7 +166,7 @@ def draft(subscription: Subscription, start: datetime.date, end: datetime.date, 
         subscription=subscription,
         start_date=midnight(start),
         end_date=midnight(end),
-        due_date=timezone.now() + datetime.timedelta(days=settings.INVOICE_DUE_DAYS),
+        due_date=midnight(local_date(timezone.now()) + datetime.timedelta(days=settings.INVOICE_DUE_DAYS)),
         currency_code=subscription.currency_code,
         status=InvoiceStatus.DRAFT,
         created_by=actor,

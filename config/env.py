@@ -166,9 +166,9 @@ def number(name: str, default: str, *, minimum: str, maximum: str) -> Decimal:
 
 
 def days(name: str, default: Sequence[int]) -> list[int]:
-    """A comma-separated list of numbers of days, each more than the one before."""
+    """A comma-separated list of numbers of days, from 1 on, each more than the one before."""
     values = listing(name, [str(day) for day in default])
-    if not all(re.fullmatch(r"\d{1,4}", value) for value in values):
+    if not all(re.fullmatch(r"[1-9]\d{0,3}", value) for value in values):
         raise ImproperlyConfigured(f"{name} must be a comma-separated list of days.")
     result = [int(value) for value in values]
     if result != sorted(set(result)):

@@ -4,7 +4,7 @@ import io
 import re
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import boto3
@@ -17,6 +17,7 @@ from pypdf import PdfReader
 
 from billing.documents import file_of
 from billing.models import Invoice
+from billing.periods import ONE_DAY, midnight
 from billing.totals import Line
 from tenants.models import Branding
 from tests.conftest import at_once
@@ -112,6 +113,14 @@ def test_dates_at_the_ends_of_the_calendar_are_shown(staff, office, settings, zo
         text, _ = text_of(staff.get(f"/invoices/{invoice.id}/download").content)
         assert re.search(r"0001-01-01 to (0001-01-01|9999-12-\d\d)", text)
     assert office.get(reverse("admin:billing_invoice_changelist")).status_code == 200
+
+
+def test_the_last_day_of_a_period_is_shown_also_where_clocks_change_on_it(staff, settings):
+    settings.BILLING_TIME_ZONE = "Europe/Berlin"
+    for last, first in ((date(2026, 3, 29), date(2026, 3, 1)), (date(2026, 10, 25), date(2026, 10, 25))):
+        invoice = make_invoice(start_date=midnight(first), end_date=midnight(last + ONE_DAY))
+        text, _ = text_of(staff.get(f"/invoices/{invoice.id}/download").content)
+        assert f"{first} to {last}" in text
 
 
 @pytest.mark.parametrize(("currency", "amount", "shown"), [("JPY", "5000", "5,000 JPY"), ("KWD", "1.234", "1.234 KWD")])

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.management import call_command
@@ -9,7 +10,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing.models import InvoiceStatus, SubscriptionStatus
-from billing.periods import local_date
+from billing.periods import local_date, midnight
+from provisioning.models import Delivery
 from tenants import lifecycle
 from tenants.models import TenantStatus
 from tests.conftest import assert_error, call_back, generate, open_run, report
@@ -29,10 +31,12 @@ class TestWhoDoesNotPay:
         tenant = make_tenant()
         make_contact(tenant, is_primary=True)
         make_invoice(tenant)
-        for days, mails, marked in ((-1, 0, 0), (1, 0, 1), (2, 0, 1), (4, 1, 1), (4, 1, 1), (8, 2, 1), (15, 3, 1)):
+        for days, mails, marked in (
+            (-1, 0, 0), (1, 0, 1), (2, 0, 1), (3, 1, 1), (3, 1, 1), (6, 1, 1), (7, 2, 1), (13, 2, 1), (14, 3, 1),
+        ):  # fmt: skip
             self.at(monkeypatch, days)
             relayed()
-            assert len(mailoutbox) == mails
+            assert (days, len(mailoutbox)) == (days, mails)
             assert [event["type"] for event in relayed()].count("INVOICE_OVERDUE") == marked
         assert "was due on 2026-01-15" in mailoutbox[0].subject
 
@@ -89,6 +93,52 @@ class TestWhoDoesNotPay:
         told = [event for event in relayed() if event["type"] == "TENANT_DEPROVISIONING_FAILURE"]
         assert [event["tenant"]["status"] for event in told] == [expected]
         assert ("TENANT_RESUMED" in [event["type"] for event in relayed()]) is settled
+
+
+class TestWhereClocksChange:
+    """In Berlin March 29, 2026 has 23 hours, and October 25 has 25."""
+
+    @pytest.fixture(autouse=True)
+    def in_berlin(self, settings):
+        settings.BILLING_TIME_ZONE = "Europe/Berlin"
+
+    @pytest.fixture
+    def at(self, monkeypatch):
+        def set_to(*moment: int) -> datetime:
+            now = datetime(*moment, tzinfo=ZoneInfo("Europe/Berlin")).astimezone(UTC)
+            monkeypatch.setattr("django.utils.timezone.now", lambda: now)
+            return now
+
+        return set_to
+
+    def test_an_invoice_is_due_as_many_days_later_as_the_setting_says(self, staff, at):
+        make_subscription(start_date=at(2026, 10, 20, 0, 10))
+        generate(date(2026, 10, 20))
+        for day, late in ((3, False), (4, True)):
+            at(2026, 11, day, 12)
+            assert [invoice["isOverdue"] for invoice in staff.get("/invoices").json()] == [late]
+
+    def test_reminders_and_suspensions_come_after_as_many_days_as_the_settings_say(self, settings, at):
+        settings.INVOICE_REMINDER_DAYS, settings.INVOICE_SUSPEND_AFTER = [14], 14
+        tenant = make_tenant(status=TenantStatus.ACTIVE)
+        make_invoice(tenant, due_date=midnight(date(2026, 10, 20)))
+        active, inactive = TenantStatus.ACTIVE, TenantStatus.INACTIVE
+        for *moment, reminders, status in (
+            (2, 23, 30, 0, active), (3, 0, 10, 1, active), (3, 23, 30, 1, active), (4, 0, 10, 1, inactive),
+        ):  # fmt: skip
+            at(2026, 11, *moment)
+            call_command("mark_overdue")
+            tenant.refresh_from_db()
+            sent = Delivery.objects.filter(destination="mail:invoice_reminder").count()
+            assert (moment, sent, tenant.status) == (moment, reminders, status)
+
+    def test_an_end_is_told_as_many_days_before_as_the_setting_says(self, at):
+        subscription = make_subscription(end_date=midnight(date(2026, 10, 26)))
+        for day, told in ((18, False), (19, True)):
+            at(2026, 10, day, 0, 10)
+            call_command("expire_subscriptions")
+            subscription.refresh_from_db()
+            assert (subscription.ending_told_on is not None) is told
 
 
 def test_the_summary_adds_up_in_a_constant_number_of_statements(staff, django_assert_num_queries):

@@ -58,6 +58,7 @@ PRODUCTION = {
         ("INVOICE_SERIES", "a b"),
         ("CREDIT_NOTE_SERIES", "INV"),
         ("INVOICE_REMINDER_DAYS", "7,3"),
+        ("INVOICE_REMINDER_DAYS", "0,3"),
         ("INVOICE_REMINDER_DAYS", "soon"),
         ("PAYMENT_GATEWAYS", "mine=no.such.Gateway"),
         ("ENCRYPTION_KEYS", "short"),

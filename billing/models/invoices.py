@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.models.subscriptions import Subscription
 from billing.money import shown, validate_currency
-from billing.periods import day_begin
+from billing.periods import day_begin, local_date, midnight
 from config.fields import one_line
 from config.models import AuditedManager, AuditedModel, AuditedQuerySet
 from tenants.models import Tenant
@@ -31,7 +31,11 @@ class InvoiceQuerySet(AuditedQuerySet):
 
     def overdue(self, now=None):
         """Issued, not paid, and past the day it was due: on that day, in BILLING_TIME_ZONE, it is paid in time."""
-        return self.filter(status=InvoiceStatus.PENDING, due_date__lt=day_begin(now or timezone.now()))
+        return self.due_before(local_date(now or timezone.now()))
+
+    def due_before(self, day):
+        """Issued, not paid, and due before `day` of BILLING_TIME_ZONE."""
+        return self.filter(status=InvoiceStatus.PENDING, due_date__lt=midnight(day))
 
 
 def _amount(label: Any, **kwargs) -> models.DecimalField:
