@@ -244,6 +244,8 @@ def amend(subscription_id: uuid.UUID, *, values: Mapping[str, Any], actor: uuid.
 def end(subscription: Subscription, status: SubscriptionStatus, *, actor: uuid.UUID | None) -> Subscription:
     """A locked subscription is CANCELLED or EXPIRED, by now at the latest; nothing is invoiced any more."""
     now = timezone.now()
+    if subscription.status == SubscriptionStatus.PENDING:
+        terms.forget(subscription)
     subscription.status, subscription.next_invoice_on, subscription.modified_by = status, None, actor
     subscription.end_date = min(subscription.end_date or now, now)
     subscription.save()

@@ -28,3 +28,8 @@ def keep(subscriptions: Sequence[Subscription], *, since: datetime.date | None =
     for day, ids in ended.items():
         present.filter(id__in=ids).update(until=day)
     SubscriptionTerms.objects.bulk_create(begun)
+
+
+def forget(subscription: Subscription) -> None:
+    """Take back what is written of a subscription that never ran: one that was to be paid first."""
+    subscription.terms.all().delete()

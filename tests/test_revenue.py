@@ -184,6 +184,20 @@ def test_the_recurring_revenue_of_a_month_is_what_was_in_force_on_its_last_day(s
     assert [month["mrr"] for month in euro["months"]] == [0, 49 + 50 + 49, 49 + 50, 99 + 100 + 49, 99 + 100 + 49]
 
 
+def test_what_waited_to_be_paid_brings_no_recurring_revenue_when_it_is_cancelled_either(staff, clock, settings):
+    settings.BILLING_PAYMENT_FIRST = True
+    clock(date(2026, 1, 20))
+    tenant = make_tenant()
+    assert staff.post(f"/tenants/{tenant.id}/provision", {"planId": str(make_plan().id)}).status_code == 402
+    (made,) = staff.get("/subscriptions").json()
+    clock(date(2026, 2, 20))
+    for status in (SubscriptionStatus.PENDING, SubscriptionStatus.CANCELLED):
+        assert staff.get(f"/subscriptions/{made['id']}").json()["status"] == status
+        (euro,) = staff.get("/billing/summary", months="2").json()["currencies"]
+        assert [month["mrr"] for month in euro["months"]] == [0, 0]
+        staff.patch(f"/subscriptions/{made['id']}", {"cancelAtPeriodEnd": True})
+
+
 @pytest.mark.parametrize("way", ["deprovisioned", "deleted"])
 def test_a_tenant_that_has_left_brings_no_recurring_revenue(staff, clock, way):
     clock(date(2026, 2, 1))
