@@ -176,10 +176,17 @@ def _credit_note(invoice: Invoice, parts: list[TaxOfRate], reason: str, actor: u
 
 
 def _settle(invoice: Invoice, actor: uuid.UUID | None) -> None:
-    """Write what was paid and credited, and the status that follows; tell of a payment in full."""
+    """Write what was paid and credited, and the status that follows; tell of a payment in full.
+
+    One that is open again after all is marked and reminded of anew.
+    """
     former, invoice.status = invoice.status, invoice.settled_status()
     invoice.modified_by = actor
-    invoice.save(update_fields=["paid_amount", "credited_amount", "status", "modified_by"])
+    changed = ["paid_amount", "credited_amount", "status", "modified_by"]
+    if former == InvoiceStatus.PAID and invoice.status == InvoiceStatus.PENDING:
+        invoice.overdue_on, invoice.reminders_sent = None, 0
+        changed += ["overdue_on", "reminders_sent"]
+    invoice.save(update_fields=changed)
     if invoice.status == InvoiceStatus.PAID and former == InvoiceStatus.PENDING:
         invoice_paid.send(Invoice, invoice=invoice, actor=actor)
     if former == InvoiceStatus.PENDING and invoice.status != InvoiceStatus.PENDING:

@@ -49,6 +49,18 @@ class TestWhoDoesNotPay:
         relayed()
         assert len(mailoutbox) == 1
 
+    def test_is_marked_and_reminded_anew_when_its_payment_is_undone(self, staff, relayed, monkeypatch, mailoutbox):
+        tenant = make_tenant()
+        make_contact(tenant)
+        path = f"/invoices/{make_invoice(tenant).id}/payments"
+        self.at(monkeypatch, 14)
+        for amount in (120.5, -120.5):
+            assert staff.post(path, {"amount": amount}).status_code == 200
+        for _ in range(2):
+            self.at(monkeypatch, 20)
+        assert [event["type"] for event in relayed()].count("INVOICE_OVERDUE") == 2
+        assert len(mailoutbox) == 2
+
     def test_is_suspended_and_resumed_by_the_payment(self, staff, settings, monkeypatch):
         tenant = make_tenant(status=TenantStatus.ACTIVE)
         first, second = make_invoice(tenant), make_invoice(tenant)
