@@ -23,9 +23,9 @@ def seller() -> Party:
 
 
 def buyers(tenants: Iterable[Tenant]) -> dict[uuid.UUID, Party]:
-    """The buyer of each tenant: its billing customer, else the tenant and its address.
+    """The buyer of each tenant: its billing customer, else the tenant and its address; and its language.
 
-    One statement, given that the addresses were fetched.
+    One statement, given that the addresses and leads were fetched.
     """
     result = {
         tenant.id: {
@@ -33,11 +33,12 @@ def buyers(tenants: Iterable[Tenant]) -> dict[uuid.UUID, Party]:
             "address": _lines(tenant.address),
             "country": tenant.address.country if tenant.address else "",
             "taxId": "",
+            "language": tenant.language or settings.LANGUAGE_CODE,
         }
         for tenant in tenants
     }
     for customer in BillingCustomer.objects.filter(tenant__in=list(result)):
-        result[customer.tenant_id] = {
+        result[customer.tenant_id] |= {
             "name": customer.name,
             "address": customer.address,
             "country": customer.country,

@@ -14,6 +14,8 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from django.conf import settings
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
 from reportlab.lib.colors import Color, HexColor
 from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import A4
@@ -40,6 +42,8 @@ from billing.logo import is_picture
 from billing.models import CreditNote, Invoice
 from billing.money import minor_units
 from billing.periods import ONE_DAY, local_date
+from billing.texts import day
+from config.language import in_language
 
 FONTS = Path(__file__).resolve().parent / "fonts"
 REGULAR, BOLD, SIGNS = "NotoSans-Regular", "NotoSans-Bold", "NotoSansCurrencySigns-Regular"
@@ -69,9 +73,13 @@ TITLE = _style("title", 20, font=BOLD, alignment=TA_RIGHT)
 
 
 def render(document: Invoice | CreditNote, *, colour: str) -> bytes:
-    """The document as a PDF of as many A4 pages as it takes, set off in `colour` (#rrggbb)."""
+    """The document as a PDF of as many A4 pages as it takes, in the buyer's language, set off in `colour` (#rrggbb)."""
+    with in_language(document.buyer.get("language", "")):
+        return _render(document, HexColor(colour))
+
+
+def _render(document: Invoice | CreditNote, accent: Color) -> bytes:
     _register_fonts()
-    accent = HexColor(colour)
     file = io.BytesIO()
     template = BaseDocTemplate(
         file, pagesize=A4, leftMargin=MARGIN, rightMargin=MARGIN, topMargin=MARGIN, bottomMargin=FOOT,
@@ -93,7 +101,7 @@ def render(document: Invoice | CreditNote, *, colour: str) -> bytes:
 
 
 def _kind(document: Invoice | CreditNote) -> str:
-    return "Invoice" if isinstance(document, Invoice) else "Credit note"
+    return _("Invoice") if isinstance(document, Invoice) else _("Credit note")
 
 
 def _head(document: Invoice | CreditNote, accent: Color) -> Flowable:
@@ -115,18 +123,19 @@ def _head(document: Invoice | CreditNote, accent: Color) -> Flowable:
 
 def _parties(document: Invoice | CreditNote) -> Flowable:
     """Seller and buyer, and the document's number and days."""
-    facts = [("Number", document.number), ("Date", _day(document.issued_on))]
+    facts = [(_("Number"), document.number), (_("Date"), _day(document.issued_on))]
     if isinstance(document, Invoice):
-        facts += [
-            ("Period", f"{_day(document.start_date)} to {_last_day(document)}"),
-            ("Due", _day(document.due_date)),
-        ]
+        days = {"first": _day(document.start_date), "last": day(_last_day(document))}
+        facts += [(_("Period"), _("%(first)s to %(last)s") % days), (_("Due"), _day(document.due_date))]
     else:
-        facts += [("Invoice", document.invoice.number), ("of", _day(document.invoice.issued_on))]
+        facts += [(_("Invoice"), document.invoice.number), (_("Dated"), _day(document.invoice.issued_on))]
     rows = [[Paragraph(label, SMALL), Paragraph(_text(value), RIGHT)] for label, value in facts]
     facts_table = Table(rows, colWidths=[WIDTH * 0.1, WIDTH * 0.26])
     facts_table.setStyle(TableStyle([*_flush(1), ("VALIGN", (0, 0), (-1, -1), "TOP")]))
-    columns = [[Paragraph("From", SMALL), *_party(document.seller)], [Paragraph("To", SMALL), *_party(document.buyer)]]
+    columns = [
+        [Paragraph(_("From"), SMALL), *_party(document.seller)],
+        [Paragraph(_("Bill to"), SMALL), *_party(document.buyer)],
+    ]
     table = Table([[*columns, facts_table]], colWidths=[WIDTH * 0.31, WIDTH * 0.33, WIDTH * 0.36])
     table.setStyle(TableStyle([*_flush(0), ("VALIGN", (0, 0), (-1, -1), "TOP"), ("RIGHTPADDING", (0, 0), (1, 0), 10)]))
     return table
@@ -141,8 +150,12 @@ def _last_day(invoice: Invoice) -> datetime.date:
 def _party(party: dict[str, str]) -> list[Flowable]:
     rest = [*_rows(party["address"]), party["country"]]
     if party["taxId"]:
-        rest.append(f"Tax ID {party['taxId']}")
+        rest.append(_tax_id(party["taxId"]))
     return [Paragraph(_text(party["name"]), STRONG), *(Paragraph(_text(row), PLAIN) for row in rest if row.strip())]
+
+
+def _tax_id(tax_id: str) -> str:
+    return _("Tax ID %s") % tax_id
 
 
 def _rows(text: str) -> list[str]:
@@ -153,7 +166,8 @@ def _rows(text: str) -> list[str]:
 
 def _lines(document: Invoice | CreditNote, accent: Color) -> Flowable:
     discounted = any(Decimal(line["discount_percent"]) for line in document.lines)
-    heads = ["Description", "Quantity", "Unit price", *(["Discount"] if discounted else []), "Tax", "Amount"]
+    heads = [_("Description"), _("Quantity"), _("Unit price")]
+    heads += [*([_("Discount")] if discounted else []), _("Tax"), _("Amount")]
     widths = [16 * mm, 26 * mm, *([18 * mm] if discounted else []), 16 * mm, 28 * mm]
     rows: list[list] = [heads]
     for line in document.lines:
@@ -179,12 +193,11 @@ def _lines(document: Invoice | CreditNote, accent: Color) -> Flowable:
 
 def _totals(document: Invoice | CreditNote, accent: Color) -> Flowable:
     """The subtotal, the tax of each rate, and the total."""
-    rows = [["Subtotal", _amount(document.subtotal, document)]]
-    rows += [
-        [f"Tax {_number(tax['rate'], 0)} % on {_amount(tax['net'], document)}", _amount(tax["tax"], document)]
-        for tax in document.taxes
-    ]
-    total = "Total" if isinstance(document, Invoice) else "Total credited"
+    rows = [[_("Subtotal"), _amount(document.subtotal, document)]]
+    for tax in document.taxes:
+        base = {"rate": _number(tax["rate"], 0), "net": _amount(tax["net"], document)}
+        rows.append([_("Tax %(rate)s %% on %(net)s") % base, _amount(tax["tax"], document)])
+    total = _("Total") if isinstance(document, Invoice) else _("Total credited")
     rows.append([total, f"{_amount(document.amount, document)} {document.currency_code}"])
     table = Table(rows, colWidths=[60 * mm, 42 * mm], hAlign="RIGHT")
     table.setStyle(TableStyle([
@@ -198,15 +211,18 @@ def _totals(document: Invoice | CreditNote, accent: Color) -> Flowable:
 def _terms(document: Invoice | CreditNote) -> list[Flowable]:
     if isinstance(document, CreditNote):
         return [Paragraph(_text(document.reason), PLAIN)] if document.reason else []
-    total = f"{_amount(document.amount, document)} {document.currency_code}"
-    due = f"Please pay {total} by {_day(document.due_date)}, quoting {document.number}." if document.amount else ""
-    texts = [due, document.seller.get("terms", "")]
+    due = _("Please pay %(open_amount)s by %(day)s, quoting %(number)s.") % {
+        "open_amount": f"{_amount(document.amount, document)} {document.currency_code}",
+        "day": _day(document.due_date),
+        "number": document.number,
+    }
+    texts = [due if document.amount else "", document.seller.get("terms", "")]
     return [Paragraph(_text(text), PLAIN) for text in texts if text]
 
 
 def _footer(document: Invoice | CreditNote) -> str:
     tax_id = document.seller["taxId"]
-    return " · ".join(filter(None, (document.seller["name"], tax_id and f"Tax ID {tax_id}", document.number)))
+    return " · ".join(filter(None, (document.seller["name"], tax_id and _tax_id(tax_id), document.number)))
 
 
 def _numbered(footer: str) -> Callable[..., Canvas]:
@@ -224,7 +240,7 @@ def _numbered(footer: str) -> Callable[..., Canvas]:
         def save(self):
             for number, page in enumerate(self.pages, start=1):
                 self.__dict__.update(page)
-                self._foot(f"Page {number} of {len(self.pages)}")
+                self._foot(_("Page %(number)s of %(count)s") % {"number": number, "count": len(self.pages)})
                 super().showPage()
             super().save()
 
@@ -262,11 +278,11 @@ def _text(value: object) -> str:
 
 
 def _day(moment) -> str:
-    return local_date(moment).isoformat()
+    return day(local_date(moment))
 
 
 def _amount(value: object, document: Invoice | CreditNote) -> str:
-    return f"{Decimal(str(value)):,.{minor_units(document.currency_code)}f}"
+    return number_format(Decimal(str(value)), minor_units(document.currency_code), force_grouping=True)
 
 
 def _number(value: object, decimals: int) -> str:
@@ -274,4 +290,4 @@ def _number(value: object, decimals: int) -> str:
     number = Decimal(str(value)).normalize()
     exponent = number.as_tuple().exponent
     assert isinstance(exponent, int)
-    return f"{number:,.{max(decimals, -exponent)}f}"
+    return number_format(number, max(decimals, -exponent), force_grouping=True)

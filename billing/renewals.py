@@ -15,7 +15,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, TruncDate
 from django.utils import timezone
 
-from billing import invoicing, proration, terms
+from billing import invoicing, proration, terms, texts
 from billing.models import Invoice, InvoiceStatus, Subscription, SubscriptionStatus
 from billing.money import ZERO
 from billing.periods import ONE_DAY, day_in_month, local_date, midnight, period_end, zone
@@ -55,7 +55,7 @@ def bill_chunk(today: datetime.date, *, actor: uuid.UUID | None) -> list[Invoice
 
     Rows that another run has locked are left to it.
     """
-    rows = due(today).select_related("tenant__address").prefetch_related("plan", "next_plan")
+    rows = due(today).select_related("tenant__address", "tenant__lead").prefetch_related("plan", "next_plan")
     skips = connection.features.has_select_for_update_skip_locked
     rows = rows.order_by("next_invoice_on", "id").select_for_update(of=("self",), no_key=True, skip_locked=skips)
     chunk = list(rows[:CHUNK])
@@ -129,7 +129,7 @@ def next_invoice(subscription: Subscription, actor: uuid.UUID | None) -> Invoice
     if not subscription.period_price:
         return None
     line = Line(
-        f"{subscription.plan.name}, {start} to {end - ONE_DAY}",
+        texts.period(subscription, start, end - ONE_DAY),
         subscription.period_price,
         tax_rate=subscription.tax_rate,
     )
@@ -156,7 +156,7 @@ def less_credit(subscription: Subscription, lines: Sequence[Line]) -> list[Line]
     if taken <= ZERO:
         return list(lines)
     subscription.credit -= taken
-    return [*lines, Line("Credit for unused time", -taken, tax_rate=subscription.tax_rate)]
+    return [*lines, Line(texts.credit(subscription), -taken, tax_rate=subscription.tax_rate)]
 
 
 def draft(subscription: Subscription, start: datetime.date, end: datetime.date, *, actor: uuid.UUID | None) -> Invoice:

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 from rest_framework.exceptions import NotFound
 
-from billing import dunning, numbering
+from billing import dunning, numbering, texts
 from billing.gateways.base import Receipt
 from billing.models import CreditNote, Invoice, InvoiceStatus, Payment
 from billing.money import MOST, ZERO, shown
@@ -155,7 +155,7 @@ def _credit_note(invoice: Invoice, parts: list[TaxOfRate], reason: str, actor: u
     subtotal, tax_total = sum((part.net for part in parts), ZERO), sum((part.tax for part in parts), ZERO)
     lines = [
         {
-            "description": f"Credit for invoice {invoice.number}",
+            "description": texts.credit_for(invoice),
             "quantity": "1",
             "unit_price": f"{part.net:f}",
             "discount_percent": "0",

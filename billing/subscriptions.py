@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework.exceptions import NotFound
 
-from billing import invoicing, proration, renewals, terms
+from billing import invoicing, proration, renewals, terms, texts
 from billing.models import Invoice, InvoiceStatus, Plan, Subscription, SubscriptionStatus
 from billing.models.subscriptions import LIVE
 from billing.money import ZERO, shown
@@ -31,8 +31,8 @@ def locked(subscription_id: uuid.UUID) -> Subscription:
 
     Its plan is read behind the lock: joined, it would be the one from before another change, and the row not found.
     """
-    rows = Subscription.objects.select_for_update(of=("self",), no_key=True).select_related("tenant__address")
-    found = rows.filter(id=subscription_id).first()
+    rows = Subscription.objects.select_for_update(of=("self",), no_key=True)
+    found = rows.select_related("tenant__address", "tenant__lead").filter(id=subscription_id).first()
     if found is None:
         raise NotFound
     return found
@@ -194,10 +194,10 @@ def _prorate(subscription: Subscription, former_cycle: str, since: datetime.date
     if charge < worth:
         subscription.credit += worth - charge
     elif charge > worth:
-        rest = f"{since} to {end - ONE_DAY}"
-        lines = [Line(f"{subscription.plan.name}, {rest}", charge, tax_rate=subscription.tax_rate)]
+        days = (since, end - ONE_DAY)
+        lines = [Line(texts.period(subscription, *days), charge, tax_rate=subscription.tax_rate)]
         if back:
-            lines.append(Line(f"Unused time, {rest}", -back, tax_rate=rate))
+            lines.append(Line(texts.unused_time(subscription, *days), -back, tax_rate=rate))
         if rate == subscription.tax_rate:  # else a credit waits, since it could turn the total negative
             lines = renewals.less_credit(subscription, lines)
         invoice = renewals.draft(subscription, since, end, actor=actor)

@@ -1,4 +1,4 @@
-"""The language of pages and mails. The API is English: its callers are programs, which go by codes."""
+"""The language of pages, mails and documents. The API is English: its callers are programs, which go by codes."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -14,6 +14,11 @@ YEAR = 31_536_000  # seconds
 def language_of(request: HttpRequest) -> str:
     """The best of LANGUAGES for who is asking: what was chosen on a page before, else by Accept-Language."""
     return translation.get_language_from_request(request)
+
+
+def in_language(language: str) -> translation.override:
+    """Context manager: speak `language`, one of LANGUAGES, or the service's own where it is empty."""
+    return translation.override(language or settings.LANGUAGE_CODE)
 
 
 def in_the_readers_language(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:

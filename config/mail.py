@@ -8,9 +8,9 @@ from django.conf import settings
 from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.template.loader import render_to_string
-from django.utils import translation
 
 from config.branding import brand
+from config.language import in_language
 
 
 def compose(name: str, *, to: str, language: str = "", **context) -> EmailMultiAlternatives:
@@ -19,7 +19,7 @@ def compose(name: str, *, to: str, language: str = "", **context) -> EmailMultiA
     `language` is one of LANGUAGES, the service's own where it is empty.
     """
     context |= {"app_name": settings.APP_NAME, "public_url": settings.PUBLIC_URL, "brand": brand()}
-    with translation.override(language or settings.LANGUAGE_CODE):
+    with in_language(language):
         mail = EmailMultiAlternatives(
             subject=" ".join(render_to_string(f"mail/{name}.subject.txt", context).split()),
             body=render_to_string(f"mail/{name}.txt", context).strip() + "\n",

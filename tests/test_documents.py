@@ -19,9 +19,10 @@ from billing.documents import file_of
 from billing.models import Invoice
 from billing.periods import ONE_DAY, midnight
 from billing.totals import Line
-from tenants.models import Branding
-from tests.conftest import at_once
-from tests.make import make_contact, make_invoice, make_tenant
+from leads.models import Lead
+from tenants.models import Branding, TenantStatus
+from tests.conftest import at_once, generate
+from tests.make import make_contact, make_invoice, make_lead, make_plan, make_tenant
 from tests.servers import free_port
 from tests.test_invoices import body as invoice_body
 from tests.world import manage, wait_until
@@ -74,6 +75,59 @@ def test_the_text_holds_every_number_that_the_api_gives(staff, count, settings):
         "DE123456789",
     ):
         assert word in text
+
+
+class TestTheLanguage:
+    """Of a document is that of its tenant when it was issued."""
+
+    @pytest.fixture
+    def tenant(self, clock):
+        clock(date(2026, 1, 31))
+        return make_tenant(lead=make_lead(language="de"), status=TenantStatus.ACTIVE)
+
+    def subscribed(self, staff, tenant, price: str, **values) -> str:
+        body = {"tenantId": str(tenant.id), "planId": str(make_plan(price=Decimal(price)).id), **values}
+        return staff.post("/subscriptions", body).json()["id"]
+
+    def test_is_that_of_labels_numbers_and_days(self, staff, tenant):
+        self.subscribed(staff, tenant, "1234.50", taxRate=7.5)
+        (invoice,) = staff.get("/invoices").json()
+        note = staff.post(f"/invoices/{invoice['id']}/credit-notes", {"amount": 1000}).json()
+        Lead.objects.update(language="en")
+        assert (invoice["buyer"]["language"], note["buyer"]["language"]) == ("de", "de")
+        for path, words in {
+            f"/invoices/{invoice['id']}/download": (
+                "Rechnung", "Fällig", "31.01.2026 bis 27.02.2026", "Standard, 31.01.2026 bis 27.02.2026", "1.234,50",
+                "Steuer 7,5 % auf 1.234,50", "92,59", "1.327,09 EUR", "bis zum 14.02.2026", "Seite 1 von 1",
+            ),
+            f"/credit-notes/{note['id']}/download": (
+                "Gutschrift", f"Gutschrift zur Rechnung {invoice['number']}", "vom", "31.01.2026", "1.000,00 EUR",
+            ),
+        }.items():  # fmt: skip
+            text, _ = text_of(staff.get(path).content)
+            assert not [word for word in words if word not in text]
+            assert not re.search("Invoice|Credit|Due|Date|Tax|Total|Page|From|Please", text)
+
+    def test_is_that_of_the_lines_that_we_write(self, staff, tenant, clock):
+        path = f"/subscriptions/{self.subscribed(staff, tenant, '49')}/change-plan"
+        clock(date(2026, 2, 14))
+        for price in ("99", "9"):
+            staff.post(path, {"planId": str(make_plan(price=Decimal(price)).id), "at": "now"})
+        generate(date(2026, 2, 28))
+        staff.post("/invoices", invoice_body(tenant, amount=1))
+        rest = "14.02.2026 bis 27.02.2026"
+        assert [line["description"] for each in staff.get("/invoices").json() for line in each["lines"]] == [
+            "Standard, 31.01.2026 bis 27.02.2026", f"Standard, {rest}", f"Ungenutzte Zeit, {rest}",
+            "Standard, 28.02.2026 bis 30.03.2026", "Guthaben für ungenutzte Zeit", "Leistungen",
+        ]  # fmt: skip
+
+    def test_is_not_that_of_who_downloads_it(self, office):
+        invoice = make_invoice()
+        url = reverse("admin:billing_invoice_download", args=[invoice.pk])
+        answer = office.post(url, headers={"Accept-Language": "de"})
+        text, _ = text_of(answer.content)
+        assert "Page 1 of 1" in text
+        assert "120.50" in text
 
 
 def test_what_people_write_is_text(staff):

@@ -154,7 +154,7 @@ class TestRenewals:
     def test_cost_no_more_statements_for_more_subscriptions(self, django_assert_max_num_queries):
         plan = make_plan()
         for _ in range(30):
-            make_contact(make_subscription(plan=plan).tenant)
+            make_contact(make_subscription(make_tenant(lead=make_lead()), plan).tenant)
         with django_assert_max_num_queries(20):
             assert generate(TODAY) == 30
 

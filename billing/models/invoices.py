@@ -46,8 +46,8 @@ class Document(AuditedModel):
     """What invoices and credit notes have in common: a number, and a content that is frozen when it is given.
 
     `lines` and `taxes` are lists of objects whose numbers are decimal texts, worked out by `billing.totals`; `seller`
-    and `buyer` are name, address, country, taxId as they were. A document is one row: nothing that is read with it can
-    change later.
+    and `buyer` are name, address, country, taxId as they were, the buyer's with the language that the document is in. A
+    document is one row: nothing that is read with it can change later.
     """
 
     number = models.CharField(_("number"), max_length=40, null=True, editable=False)

@@ -6,6 +6,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
+from billing import texts
 from billing.models import CreditNote, Invoice, Payment
 from billing.money import MOST, ZERO
 from billing.serializers.plans import refuse_uneven
@@ -17,8 +18,6 @@ from tenants.models import Tenant
 from tenants.serializers import TenantSerializer
 
 MAX_LINES = 500
-ONE_LINE = "Services"
-"""What the one line of the reference's invoices is called; the invoice says the period beside it."""
 
 
 def _percent(**kwargs) -> Number:
@@ -47,6 +46,7 @@ class PartySerializer(Serializer):
     country = serializers.CharField(required=False)
     taxId = serializers.CharField(required=False)  # noqa: N815  (kept as it is on the wire)
     terms = serializers.CharField(required=False, help_text="Of payment; a seller's.")
+    language = serializers.CharField(required=False, help_text="Of the document; a buyer's.")
 
     def to_representation(self, instance):
         return instance
@@ -90,10 +90,10 @@ class InvoiceSerializer(ModelSerializer):
         in_bulk = self.partial and self.instance is None
         if in_bulk and (given is not None or amount is not None or "currency_code" in attrs):
             raise ValidationError({"amount": ErrorDetail("Change this one invoice at a time.", code="not")})
-        attrs["lines"] = self._lines(given, amount, currency)
+        attrs["lines"] = self._lines(given, amount, currency, attrs.get("tenant"))
         return attrs
 
-    def _lines(self, given, amount: Decimal | None, currency: str | None) -> list[Line] | None:
+    def _lines(self, given, amount: Decimal | None, currency: str | None, tenant: Tenant | None) -> list[Line] | None:
         if given is not None:
             assert currency is not None
             return _checked(given, amount, currency)
@@ -104,7 +104,7 @@ class InvoiceSerializer(ModelSerializer):
         refuse_uneven("amount", amount, currency)
         if self.instance is not None and amount == self.instance.amount:
             return None
-        return [Line(ONE_LINE, amount)]
+        return [Line(texts.services(tenant or self.instance.tenant), amount)]
 
     def _reset(self):
         """A PUT without `status` does not move an invoice."""
