@@ -256,7 +256,5 @@ def end(subscription: Subscription, status: SubscriptionStatus, *, actor: uuid.U
 def live_of(tenant: Tenant, *statuses: SubscriptionStatus) -> Subscription | None:
     """The subscription of a locked tenant in one of `statuses`, its row locked too."""
     rows = Subscription.objects.select_for_update(of=("self",), no_key=True)
-    found = rows.filter(tenant=tenant, status__in=statuses).first()
-    if found is not None:
-        found.tenant = tenant
-    return found
+    rows = rows.select_related("tenant__address", "tenant__lead")
+    return rows.filter(tenant=tenant, status__in=statuses).first()
