@@ -42,7 +42,7 @@ from billing.logo import is_picture
 from billing.models import CreditNote, Invoice
 from billing.money import minor_units
 from billing.periods import ONE_DAY, local_date
-from billing.texts import day
+from billing.texts import amount, day
 from config.language import in_language
 
 FONTS = Path(__file__).resolve().parent / "fonts"
@@ -198,7 +198,7 @@ def _totals(document: Invoice | CreditNote, accent: Color) -> Flowable:
         base = {"rate": _number(tax["rate"], 0), "net": _amount(tax["net"], document)}
         rows.append([_("Tax %(rate)s %% on %(net)s") % base, _amount(tax["tax"], document)])
     total = _("Total") if isinstance(document, Invoice) else _("Total credited")
-    rows.append([total, f"{_amount(document.amount, document)} {document.currency_code}"])
+    rows.append([total, amount(document.amount, document.currency_code)])
     table = Table(rows, colWidths=[60 * mm, 42 * mm], hAlign="RIGHT")
     table.setStyle(TableStyle([
         ("FONT", (0, 0), (-1, -2), REGULAR, 9), ("FONT", (0, -1), (-1, -1), BOLD, 11),
@@ -212,7 +212,7 @@ def _terms(document: Invoice | CreditNote) -> list[Flowable]:
     if isinstance(document, CreditNote):
         return [Paragraph(_text(document.reason), PLAIN)] if document.reason else []
     due = _("Please pay %(open_amount)s by %(day)s, quoting %(number)s.") % {
-        "open_amount": f"{_amount(document.amount, document)} {document.currency_code}",
+        "open_amount": amount(document.amount, document.currency_code),
         "day": _day(document.due_date),
         "number": document.number,
     }

@@ -108,6 +108,15 @@ class TestTheLanguage:
             assert not [word for word in words if word not in text]
             assert not re.search("Invoice|Credit|Due|Date|Tax|Total|Page|From|Please", text)
 
+    def test_is_that_of_the_amounts_of_its_mail_too(self, staff, tenant, monkeypatch, relayed, mailoutbox):
+        make_contact(tenant)
+        staff.post("/invoices", invoice_body(tenant, amount=1120.5))
+        monkeypatch.undo()  # the outbox goes by the time of now
+        relayed()
+        (mail,) = mailoutbox
+        assert mail.subject.endswith(": 1.120,50 EUR")
+        assert "Bitte zahlen Sie 1.120,50 EUR" in mail.body
+
     def test_is_that_of_the_lines_that_we_write(self, staff, tenant, clock):
         path = f"/subscriptions/{self.subscribed(staff, tenant, '49')}/change-plan"
         clock(date(2026, 2, 14))
