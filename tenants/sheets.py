@@ -72,6 +72,12 @@ class ContactSheet(Sheet):
         keys = dataset["tenantKey"] if "tenantKey" in dataset.headers else []
         self.tenants = dict(Tenant.objects.filter(key__in={str(key) for key in keys}).values_list("key", "id"))
 
+    def values_of(self, row: Mapping[str, Any], instance: Contact | None) -> dict[str, Any]:
+        """A tenant that the row leaves as it is stays: the key of one that is deleted may be another's by now."""
+        if instance is not None and str(row.get("tenantKey")) == instance.tenant.key:
+            row = {**row, "tenantKey": None}
+        return super().values_of(row, instance)
+
     def body(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The tenant is named by its key, which people know."""
         found = super().body(row)

@@ -193,6 +193,14 @@ class TestImports:
             "first_name": ["=Ada", "Grace"]
         }
 
+    def test_move_no_contact_to_the_next_owner_of_its_tenants_key(self, office):
+        former = make_tenant(key="acme", deleted=True)
+        contact = make_contact(former, first_name="Ada")
+        make_tenant(key="acme")
+        confirm(office, Contact, upload(office, Contact, export(office, Contact).held.replace(b"Ada", b"Grace")))
+        contact.refresh_from_db()
+        assert (contact.first_name, contact.tenant) == ("Grace", former)
+
     def test_make_tenants_with_their_contact_and_tell_of_them(self, office):
         page = upload(
             office, Tenant,
