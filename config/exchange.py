@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.auth import get_permission_codename
+from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.http import FileResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -32,6 +33,20 @@ class UploadStorage(CacheStorage):
 
     CACHE_LIFETIME = 900
 
+    def read(self):
+        """What is kept. Raises Unreadable."""
+        content = super().read()
+        if content is None:
+            raise Unreadable(
+                _("The file has been imported already, or is not kept any more: look at the list before you try again.")
+            )
+        return content
+
+    def take(self) -> None:
+        """Remove it, which one alone can do of several that have read it. Raises Unreadable for the others."""
+        if not cache.delete(self.CACHE_PREFIX + self.name):
+            raise Unreadable(_("The file is being imported already."))
+
 
 class UploadForm(ImportForm):
     def clean_import_file(self):
@@ -49,8 +64,10 @@ class ConfirmForm(ConfirmImportForm):
 
     def clean_import_file_name(self):
         name = super().clean_import_file_name()
-        if UploadStorage(name=name).read() is None:
-            raise ValidationError(_("The file is not kept any more: upload it once more."))
+        try:
+            UploadStorage(name=name).read()
+        except Unreadable as error:
+            raise ValidationError(str(error)) from error
         return name
 
 
@@ -123,6 +140,11 @@ class ExchangeAdmin(ExportAdmin, ImportExportMixin):
         except Unreadable as error:
             self.message_user(request, str(error), messages.ERROR)
             return HttpResponseRedirect(self._address("import"))
+
+    def process_dataset(self, dataset, form, request, **kwargs):
+        """Of confirmations that are sent at once, one imports the file."""
+        UploadStorage(name=form.cleaned_data["import_file_name"]).take()
+        return super().process_dataset(dataset, form, request, **kwargs)
 
     def add_data_read_fail_error_to_form(self, form, e):
         logger.info("An import could not be read.", exc_info=e)

@@ -10,15 +10,18 @@ import pytest
 from auditlog.models import LogEntry
 from django.contrib import admin
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing.models import Invoice, Payment, Plan, Subscription
 from config.exchange import ExchangeAdmin, ExportAdmin
+from identity.models import User
 from identity.roles import ADMINISTRATOR, BILLING, CODES, OPERATOR
 from leads.models import Lead
 from provisioning.models import Event
 from tenants.models import Contact, Tenant
+from tests.conftest import at_once
 from tests.make import (
     make_address,
     make_contact,
@@ -260,6 +263,24 @@ class TestImports:
         make_contact(tenant, is_primary=True)
         assert "Nothing was imported" in confirm(office, Contact, page).content.decode()
         assert Contact.objects.count() == 1
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("model", [Contact, Plan])
+    def test_that_are_confirmed_several_times_at_once_are_made_once(self, office, model):
+        make_tenant(key="acme")
+        files = {
+            Contact: "firstName,lastName,email,tenantKey\nAda,Lovelace,ada@acme.example,acme\n",
+            Plan: "name,tier,price,currencyCode\nNew,BASIC,5,EUR\n",
+        }
+        confirmation = upload(office, model, files[model]).context["confirm_form"].initial
+        browsers = [Client() for _ in range(4)]
+        for browser in browsers:
+            browser.force_login(User.objects.get())
+        at_once(4, lambda each: browsers[each].post(address(model, "process_import"), confirmation))
+        assert model.objects.count() == 1
+        late = office.post(address(model, "process_import"), confirmation)
+        assert "imported already" in late.content.decode()
+        assert model.objects.count() == 1
 
     def test_do_not_bring_the_deleted_back(self, office):
         contact = make_contact(deleted=True)
