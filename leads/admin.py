@@ -7,7 +7,7 @@ from identity import permissions as codes
 from identity.operations import OperatingAdmin, operation
 from leads.models import Address, Lead, LeadKey
 from leads.sheets import LeadSheet
-from leads.verification import request_link
+from leads.verification import request_link, unprove
 
 
 @admin.register(Lead)
@@ -23,6 +23,11 @@ class LeadAdmin(ExportAdmin, OperatingAdmin, AuditedAdmin):
     def has_add_permission(self, request, obj=None):
         """A lead signs up by itself: nobody else can prove its address."""
         return False
+
+    def save_model(self, request, obj, form, change):
+        super().save_model(request, obj, form, change)
+        if "email" in form.changed_data:
+            unprove(obj)
 
     @operation(
         _("Resend verification mail"), codes=(codes.UPDATE_LEAD,), icon="forward_to_inbox",

@@ -81,7 +81,7 @@ class Lead(AuditedModel):
 
 
 class LeadKey(models.Model):
-    """A key that was mailed: only its hash is kept, it works once, and not for long."""
+    """A key that was mailed: only its hash is kept, it works once, not for long, and for the address it went to."""
 
     id = models.UUIDField(_("ID"), primary_key=True, default=uuid.uuid4, editable=False)
     lead = models.ForeignKey(Lead, models.CASCADE, verbose_name=_("lead"), related_name="keys")
@@ -99,5 +99,5 @@ class LeadKey(models.Model):
         return _("key of %s") % self.lead_id
 
     @staticmethod
-    def hash(key: str) -> str:
-        return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+    def hash(key: str, email: str) -> str:
+        return hashlib.sha256(f"{key} {email}".encode("utf-8", "surrogateescape")).hexdigest()

@@ -55,11 +55,10 @@ def random_key() -> str:
 
 
 def issue_key(lead: Lead) -> str:
-    """A fresh key for `lead`; keys issued before stay good until they expire."""
+    """A fresh key for the address of `lead`; keys issued for it before stay good until they expire."""
     key = random_key()
-    LeadKey.objects.create(
-        lead=lead, key_hash=LeadKey.hash(key), expires_at=timezone.now() + settings.VALIDATION_TOKEN_EXPIRY
-    )
+    expires_at = timezone.now() + settings.VALIDATION_TOKEN_EXPIRY
+    LeadKey.objects.create(lead=lead, key_hash=LeadKey.hash(key, lead.email), expires_at=expires_at)
     return key
 
 
@@ -67,23 +66,26 @@ def issue_key(lead: Lead) -> str:
 def verify_lead(*, lead_id: uuid.UUID, key: str) -> str:
     """Spend `key` and mark the lead as validated: the lead's token.
 
-    Raises AuthenticationFailed for a key that is wrong, used, expired or another lead's, IntegrityError (409) when
-    another lead has proved the same address meanwhile; the key is then not spent.
+    Raises AuthenticationFailed for a key that is wrong, used, expired, another lead's or mailed to another address,
+    IntegrityError (409) when another lead has proved the same address meanwhile; the key is then not spent.
     """
     now = timezone.now()
-    # One table only: with a join Django updates by a subquery, which PostgreSQL does not ask again after waiting for
-    # the row's lock, and two requests would spend the key.
-    spent = LeadKey.objects.filter(
-        key_hash=LeadKey.hash(key), lead_id=lead_id, used_at=None, expires_at__gt=now
-    ).update(used_at=now)
-    lead = Lead.objects.filter(id=lead_id).first() if spent else None
-    if lead is None:
+    # Locked, so that nobody gives it another address meanwhile.
+    lead = Lead.objects.select_for_update(no_key=True).filter(id=lead_id).first()
+    keys = LeadKey.objects.filter(lead_id=lead_id, used_at=None, expires_at__gt=now)
+    if lead is None or not keys.filter(key_hash=LeadKey.hash(key, lead.email)).update(used_at=now):
         raise AuthenticationFailed("The key is wrong, used or expired.")
     if not lead.is_validated:
         lead.is_validated, lead.modified_by = True, lead.id
         lead.save(update_fields=["is_validated", "modified_by"])
         lead_verified.send(Lead, lead=lead)
     return lead_token(lead)
+
+
+def unprove(lead: Lead) -> None:
+    """`lead` has another address, which it has to prove before it gets a token again. Its tenant stays."""
+    lead.is_validated = False
+    lead.save(update_fields=["is_validated"])
 
 
 def lead_token(lead: Lead) -> str:

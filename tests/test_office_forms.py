@@ -18,6 +18,7 @@ from tests.conftest import at_once
 from tests.make import (
     make_config,
     make_contact,
+    make_key,
     make_lead,
     make_resource,
     make_run,
@@ -132,6 +133,35 @@ class TestWhatIsTaken:
         assert "This key belongs to another tenant." in page.content.decode()
         assert Tenant.objects.get(id=tenant.id).key == "other"
         assert not LogEntry.objects.exists()
+
+
+class TestTheAddressOfALeadThatStaffChange:
+    def changed(self, office, lead) -> None:
+        assert office.post(change(lead), {**form_of(lead), "email": "ada@acme.example"}).status_code == 302
+        lead.refresh_from_db()
+
+    def test_is_not_proved_by_a_key_that_went_to_the_former(self, office, anyone):
+        lead = make_lead(is_validated=False, email="typo@stranger.example")
+        former = make_key(lead)
+        self.changed(office, lead)
+        verify = f"/leads/{lead.id}/verify"
+        assert anyone.post(verify, Authorization=f"Bearer {former}").status_code == 401
+        assert anyone.post(verify, Authorization=f"Bearer {make_key(lead)}").status_code == 200
+
+    def test_is_to_be_proved_before_anything_is_done_in_its_name(self, office, caller_for):
+        lead, customer = make_lead(), make_tenant(lead=make_lead(email="former@acme.example")).lead
+        self.changed(office, lead)
+        assert not lead.is_validated
+        body = {"key": "acme", "domains": ["acme.example"]}
+        assert caller_for(lead).post(f"/leads/{lead.id}/tenants", body).status_code == 401
+        self.changed(office, customer)
+        assert (customer.is_validated, Tenant.objects.filter(lead=customer).exists()) == (False, True)
+
+    def test_stays_proved_where_something_else_is_changed(self, office):
+        lead = make_lead()
+        office.post(change(lead), {**form_of(lead), "first_name": "Grace"})
+        lead.refresh_from_db()
+        assert (lead.first_name, lead.is_validated) == ("Grace", True)
 
 
 class TestJSON:

@@ -34,7 +34,7 @@ def test_a_sign_up_answers_an_id_and_mails_a_key_whose_hash_alone_is_kept(anyone
     assert len(key) == django_settings.LEAD_KEY_LENGTH
     assert key in message.alternatives[0][0]
     stored = LeadKey.objects.get()
-    assert stored.key_hash == LeadKey.hash(key)
+    assert stored.key_hash == LeadKey.hash(key, "ada@acme.example")
     assert stored.lead_id.hex == answer.json()["id"].replace("-", "")
     assert key not in str(list(Event.objects.values())) + str(list(Delivery.objects.values()))
 

@@ -93,7 +93,7 @@ class StageFilter(admin.SimpleListFilter):
         has_tenant = Exists(Tenant.objects.filter(lead=OuterRef("pk")))
         match self.value():
             case "signed_up":
-                return queryset.filter(is_validated=False)
+                return queryset.filter(~has_tenant, is_validated=False)
             case "verified":
                 return queryset.filter(~has_tenant, is_validated=True)
             case "tenant":
