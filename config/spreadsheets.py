@@ -1,14 +1,16 @@
 """CSV and XLSX, written for people's spreadsheet programs and read as what strangers send.
 
 Out: a text that a spreadsheet program would take for a formula gets an apostrophe before it, as OWASP advises for CSV
-injection, and so does one that begins as if it had got one; in: that apostrophe is taken off again. Nothing is kept in
-memory but a row while writing, and not more than MAX_ROWS while reading, whatever a file says of itself.
+injection, and so does one that begins as if it had got one; in: that apostrophe is taken off again. So do texts within
+a text, behind what other programs part cells with: a German Excel reads our commas as text, and semicolons as theirs.
+Nothing is kept in memory but a row while writing, and not more than MAX_ROWS while reading, whatever a file says.
 """
 
 import csv
 import io
 import itertools
 import json
+import re
 import zipfile
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
@@ -25,7 +27,9 @@ MAX_COLUMNS = 100
 MAX_UNPACKED_BYTES = 20 * 1024 * 1024
 MAX_TAGS = 1_000_000
 """Of all that an XLSX file, which is a ZIP archive of XML, holds: a tag of four bytes becomes hundreds in memory."""
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = re.compile(r"""^(?=["']*[=+\-@\t\r])|(?<=[;\t\r\n])(?=["']*[=+\-@])""")
+"""The place before what may be a formula: where a cell begins, or would begin if cells were parted otherwise."""
+ESCAPED = re.compile(rf"(?:{FORMULA.pattern})'")
 
 
 class Unreadable(ValueError):
@@ -34,14 +38,12 @@ class Unreadable(ValueError):
 
 def escaped(value: Any) -> Any:
     """`value` so that no spreadsheet program calculates it; numbers, days and truth values are what they are."""
-    held = isinstance(value, str) and value.lstrip("'").startswith(FORMULA_STARTS)
-    return f"'{value}" if held else value
+    return FORMULA.sub("'", value) if isinstance(value, str) else value
 
 
 def unescaped(value: Any) -> Any:
     """What `escaped` was given."""
-    held = isinstance(value, str) and value.startswith("'") and value.lstrip("'").startswith(FORMULA_STARTS)
-    return value[1:] if held else value
+    return ESCAPED.sub("", value) if isinstance(value, str) else value
 
 
 def table(lines: Iterable[Sequence[Any]]) -> tablib.Dataset:

@@ -1,10 +1,13 @@
 """What is uploaded is anybody's: each file is taken or refused with a reason, quickly, and never by a 500."""
 
+import csv
 import io
 import zipfile
 
 import openpyxl
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from openpyxl.utils import get_column_letter
 
 from config.spreadsheets import CSV as Csv
@@ -155,6 +158,16 @@ def test_an_escape_is_taken_back(text):
     assert escaped(text) == f"'{text}"
     assert unescaped(escaped(text)) == text
     assert unescaped("'quoted'") == "'quoted'"
+
+
+@given(st.text("=+-@\t\r\n;,\"'a "))
+@example("Acme;=cmd|' /C calc'!A0;")
+def test_no_cell_is_a_formula_whatever_parts_the_cells_and_all_come_back_as_they_were(text):
+    Csv().write(file := io.BytesIO(), [["id", text, "end"]])
+    for delimiter in ",;\t":
+        lines = csv.reader(io.StringIO(file.getvalue().decode("utf-8-sig"), newline=""), delimiter=delimiter)
+        assert not [cell for line in lines for cell in line if cell.startswith(("=", "+", "-", "@"))]
+    assert unescaped(escaped(text)) == text
 
 
 def test_blank_lines_are_left_out_and_short_ones_filled_up():
