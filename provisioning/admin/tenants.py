@@ -305,5 +305,8 @@ class OnboardingLeadAdmin(WithTimeline, LeadAdmin):
         audit.record(request, made, what="onboard", before={}, after=audit.snapshot(made))
         return HttpResponseRedirect(reverse("admin:tenants_tenant_change", args=[made.id]))
 
+    def restorable(self, queryset):
+        return super().restorable(queryset).exclude(email__endswith=offboarding.ERASED_MAIL)
+
     def subjects(self, lead):
         return [lead.id, *lead.tenants.values_list("id", flat=True)]
