@@ -15,7 +15,13 @@ from tenants.signals import tenant_created
 
 @transaction.atomic
 def onboard_lead(
-    *, lead_id: uuid.UUID, key: str, domains: list[str], name: str | None = None, **address: Any
+    *,
+    lead_id: uuid.UUID,
+    key: str,
+    domains: list[str],
+    actor: uuid.UUID | None,
+    name: str | None = None,
+    **address: Any,
 ) -> Tenant:
     """The tenant of a validated lead, with its people and address at hand (`with_parts`).
 
@@ -35,15 +41,15 @@ def onboard_lead(
     if stored is not None and any(getattr(stored, field) != value for field, value in given.items()):
         raise BadRequest("The address differs from the lead's.", code="address_differs")
     if stored is None:
-        stored = _address(given, lead.id)
+        stored = _address(given, actor)
     tenant = Tenant.objects.create(
         name=name or lead.company_name,
         key=key,
         domains=domains,
         lead=lead,
         address=stored,
-        created_by=lead.id,
-        modified_by=lead.id,
+        created_by=actor,
+        modified_by=actor,
     )
     contact = Contact.objects.create(
         first_name=lead.first_name,
@@ -51,10 +57,10 @@ def onboard_lead(
         email=lead.email,
         is_primary=True,
         tenant=tenant,
-        created_by=lead.id,
-        modified_by=lead.id,
+        created_by=actor,
+        modified_by=actor,
     )
-    tenant_created.send(Tenant, tenant=tenant, contacts=[contact], actor=lead.id)
+    tenant_created.send(Tenant, tenant=tenant, contacts=[contact], actor=actor)
     return with_parts(tenant, contacts=[contact], resources=[], lead=lead, address=stored)
 
 

@@ -46,7 +46,7 @@ class OnboardLeadView(IdempotentMixin, ApiView):
         """Takes the lead's own JWT. The lead must be validated and have no tenant yet."""
         if request.user.actor_id != id:
             raise AuthenticationFailed("The token is not this lead's.")
-        tenant = onboarding.onboard_lead(lead_id=id, **self.valid(OnboardLeadSerializer))
+        tenant = onboarding.onboard_lead(lead_id=id, actor=id, **self.valid(OnboardLeadSerializer))
         return Response(TenantSerializer(tenant, context={"selection": WITH_PARTS}).data)
 
 

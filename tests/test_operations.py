@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing.models import InvoiceStatus
+from identity.models import User
 from leads.models import Lead
 from provisioning.models import Delivery, Event, ProvisioningRun
 from tenants.models import Tenant, TenantStatus
@@ -199,7 +200,9 @@ class TestALead:
         form = office.get(address_of(lead, "onboard")).context["form"]
         assert (form["key"].initial, form["name"].initial) == ("acme", "Acme Ltd")
         do(office, lead, "onboard", name="Acme", key="acme", domains=form["domains"].initial)
-        assert lead.tenants.get().key == "acme"
+        tenant, me = lead.tenants.get(), User.objects.get().pk
+        made_by = {tenant.created_by, tenant.contacts.get().created_by, Event.objects.get(subject=tenant.id).actor}
+        assert (tenant.key, made_by) == ("acme", {me})
         assert "Acme (acme)" in last_entry().object_repr or last_entry().additional_data
 
     def test_has_no_way_to_a_second_tenant_and_none_before_it_is_verified(self, office):

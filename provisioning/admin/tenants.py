@@ -301,7 +301,7 @@ class OnboardingLeadAdmin(WithTimeline, LeadAdmin):
         when=lambda lead: not lead.deleted and lead.is_validated and lead.tenant_status is None,
     )  # fmt: skip
     def onboard(self, request, lead, **values):
-        made = onboarding.onboard_lead(lead_id=lead.id, **values)
+        made = onboarding.onboard_lead(lead_id=lead.id, actor=request.user.pk, **values)
         audit.record(request, made, what="onboard", before={}, after=audit.snapshot(made))
         return HttpResponseRedirect(reverse("admin:tenants_tenant_change", args=[made.id]))
 
