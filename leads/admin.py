@@ -1,13 +1,11 @@
 from django.contrib import admin
-from django.utils.translation import gettext_lazy as _
 
 from config.admin import AuditedAdmin, BackOfficeAdmin, DaysFilter, LookedAt
 from config.exchange import ExportAdmin
-from identity import permissions as codes
-from identity.operations import OperatingAdmin, operation
+from identity.operations import OperatingAdmin
 from leads.models import Address, Lead, LeadKey
 from leads.sheets import LeadSheet
-from leads.verification import request_link, unprove
+from leads.verification import unprove
 
 
 @admin.register(Lead)
@@ -18,7 +16,6 @@ class LeadAdmin(ExportAdmin, OperatingAdmin, AuditedAdmin):
     search_fields = ("email", "first_name", "last_name", "company_name")
     autocomplete_fields = ("address",)
     readonly_fields = ("is_validated",)
-    actions_detail = ("resend_mail",)
 
     def has_add_permission(self, request, obj=None):
         """A lead signs up by itself: nobody else can prove its address."""
@@ -28,14 +25,6 @@ class LeadAdmin(ExportAdmin, OperatingAdmin, AuditedAdmin):
         super().save_model(request, obj, form, change)
         if "email" in form.changed_data:
             unprove(obj)
-
-    @operation(
-        _("Resend verification mail"), codes=(codes.UPDATE_LEAD,), icon="forward_to_inbox",
-        when=lambda lead: not lead.deleted, asks=_("A mail with a fresh link goes to the address of the lead."),
-    )  # fmt: skip
-    def resend_mail(self, request, lead):
-        request_link(lead_id=lead.id)
-        return _("A mail is on its way to %s.") % lead.email
 
 
 @admin.register(Address)

@@ -2,12 +2,14 @@
 
 import uuid
 from collections.abc import Iterable
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
+from django.utils import timezone
 
 from provisioning import connectors, inline
 from provisioning.models import Delivery, Event, ProvisioningRun
@@ -67,6 +69,9 @@ ON_BUS = frozenset(
     }
 )
 
+MAIL_PAUSE = timedelta(minutes=1)
+"""A second mail that staff ask for within it is a button that was pressed twice."""
+
 
 def check_settings() -> None:
     """Raises ImproperlyConfigured for a type in EVENTS_ON_BUS that does not exist."""
@@ -80,6 +85,12 @@ def buses_of(type: str) -> list[str]:
     if type not in ON_BUS or not ("*" in settings.EVENTS_ON_BUS or type in settings.EVENTS_ON_BUS):
         return []
     return [name for name, connector in connectors.active().items() if connector.takes(type)]
+
+
+def asked_lately(type: str, *, subject: uuid.UUID, payload: dict[str, Any]) -> bool:
+    """Whether there is such an event of the last MAIL_PAUSE. The caller holds the lock of what it is about."""
+    since = timezone.now() - MAIL_PAUSE
+    return Event.objects.filter(type=type, subject=subject, payload=payload, occurred_on__gt=since).exists()
 
 
 def record(type: str, *, subject: uuid.UUID, payload: dict[str, Any], **kwargs: Any) -> Event:

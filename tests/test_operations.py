@@ -189,9 +189,10 @@ class TestATenant:
 
 
 class TestALead:
-    def test_is_mailed_again(self, office, relayed, mailoutbox):
+    def test_is_mailed_again_once_a_minute(self, office, relayed, mailoutbox):
         lead = make_lead(is_validated=False)
         do(office, lead, "resend_mail")
+        assert "mailed to the lead a moment ago" in told(do(office, lead, "resend_mail"))
         relayed()
         assert [mail.to for mail in mailoutbox] == [[lead.email]]
 

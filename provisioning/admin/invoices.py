@@ -1,9 +1,6 @@
 """The page of invoices, with the mail that provisioning sends of them."""
 
-from datetime import timedelta
-
 from django.contrib import admin
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from billing.admin import InvoiceAdmin
@@ -13,10 +10,6 @@ from config.errors import Conflict
 from identity import permissions as codes
 from identity.operations import operation
 from provisioning import events
-from provisioning.models import Event
-
-MAIL_PAUSE = timedelta(minutes=1)
-"""A second mail within it is a button that was pressed twice."""
 
 admin.site.unregister(Invoice)
 
@@ -32,8 +25,7 @@ class MailedInvoiceAdmin(InvoiceAdmin):
     def mail_again(self, request, invoice):
         payload = {"invoice": {"id": str(invoice.id)}}
         locked(invoice.id)
-        asked = Event.objects.filter(subject=invoice.tenant_id, type=events.INVOICE_MAIL_REQUESTED, payload=payload)
-        if asked.filter(occurred_on__gt=timezone.now() - MAIL_PAUSE).exists():
+        if events.asked_lately(events.INVOICE_MAIL_REQUESTED, subject=invoice.tenant_id, payload=payload):
             raise Conflict(_("The invoice was mailed a moment ago."))
         events.record(
             events.INVOICE_MAIL_REQUESTED, subject=invoice.tenant_id, payload=payload, actor=request.user.pk,

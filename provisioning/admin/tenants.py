@@ -25,7 +25,8 @@ from identity import permissions as codes
 from identity.operations import OperationForm, operation
 from leads.admin import LeadAdmin
 from leads.models import Lead
-from provisioning import offboarding
+from leads.verification import request_link
+from provisioning import events, offboarding
 from provisioning.identity_setup import set_up_identity
 from provisioning.models import Event, ProvisioningRun
 from provisioning.requests import provision_on_plan, request_deprovisioning, rotate_secret
@@ -278,7 +279,7 @@ class ProvisionedTenantAdmin(WithTimeline, TenantAdmin):
 class OnboardingLeadAdmin(WithTimeline, LeadAdmin):
     list_display = ("email", "first_name", "last_name", "company_name", "stage", "created_on")
     list_filter = (StageFilter, *LeadAdmin.list_filter)
-    actions_detail = (*LeadAdmin.actions_detail, "onboard")
+    actions_detail = ("resend_mail", "onboard")
 
     def get_queryset(self, request):
         mine = Tenant.objects.filter(lead=OuterRef("pk"))
@@ -295,6 +296,17 @@ class OnboardingLeadAdmin(WithTimeline, LeadAdmin):
         if lead.tenant_status is not None:
             return "tenant", _("tenant")
         return ("verified", _("verified")) if lead.is_validated else ("signed_up", _("signed up"))
+
+    @operation(
+        _("Resend verification mail"), codes=(codes.UPDATE_LEAD,), icon="forward_to_inbox",
+        when=lambda lead: not lead.deleted, asks=_("A mail with a fresh link goes to the address of the lead."),
+    )  # fmt: skip
+    def resend_mail(self, request, lead):
+        Lead.everything.select_for_update(no_key=True).get(id=lead.id)
+        if events.asked_lately(events.LEAD_LINK_REQUESTED, subject=lead.id, payload={}):
+            raise Conflict(_("A link was mailed to the lead a moment ago."))
+        request_link(lead_id=lead.id)
+        return _("A mail is on its way to %s.") % lead.email
 
     @operation(
         _("Onboard as tenant"), codes=(codes.CREATE_TENANT,), icon="domain_add", form=OnboardLeadForm,
