@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from billing import numbering, parties, settlement
 from billing.models import Invoice, InvoiceStatus
@@ -19,7 +20,7 @@ from billing.signals import invoices_issued
 from billing.totals import Line, kept_lines, totals
 from config.errors import Conflict
 
-FROZEN = "An issued invoice does not change; cancel it by a credit note, and issue another."
+FROZEN = _("An issued invoice does not change; cancel it by a credit note, and issue another.")
 
 
 def put_lines(invoice: Invoice, lines: Sequence[Line]) -> None:
@@ -115,4 +116,5 @@ def move(invoice: Invoice, status: InvoiceStatus, *, actor: uuid.UUID | None) ->
     elif present in (InvoiceStatus.PENDING, InvoiceStatus.PAID) and status == InvoiceStatus.CANCELLED:
         settlement.cancel(invoice, actor=actor)
     elif not (present == InvoiceStatus.PAID and status == InvoiceStatus.PENDING and not invoice.amount):
-        raise Conflict(f"An invoice cannot go from {present.label} to {status.label}.", code="illegal_move")
+        states = {"present": present.label, "target": status.label}
+        raise Conflict(_("An invoice cannot go from %(present)s to %(target)s.") % states, code="illegal_move")

@@ -7,6 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 from iso4217 import Currency
 
 ZERO = Decimal(0)
@@ -43,7 +44,7 @@ def validate_currency(value: str) -> None:
     try:
         minor_units(value)
     except ValueError as error:
-        raise ValidationError("Not the ISO 4217 code of a currency.", code="pattern") from error
+        raise ValidationError(_("Not the ISO 4217 code of a currency."), code="pattern") from error
 
 
 def is_payable(amount: Decimal, currency: str) -> bool:

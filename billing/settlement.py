@@ -9,6 +9,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound
 
 from billing import dunning, numbering, texts
@@ -76,12 +77,12 @@ def pay_in_full(invoice: Invoice, *, actor: uuid.UUID | None) -> Payment:
 
 def _pay(invoice: Invoice, payment: Payment, actor: uuid.UUID | None) -> Payment:
     if not invoice.is_issued:
-        raise Conflict("A draft is not paid: issue it first.", code="illegal_move")
+        raise Conflict(_("A draft is not paid: issue it first."), code="illegal_move")
     if invoice.paid_amount + payment.amount < 0:
         paid = shown(invoice.paid_amount, invoice.currency_code)
-        raise Conflict(f"No more can be paid back than was paid: {paid}.", code="amount")
+        raise Conflict(_("No more can be paid back than was paid: %s.") % paid, code="amount")
     if invoice.paid_amount + payment.amount > MOST:
-        raise Conflict(f"No more can be paid than {shown(MOST, invoice.currency_code)}.", code="amount")
+        raise Conflict(_("No more can be paid than %s.") % shown(MOST, invoice.currency_code), code="amount")
     payment.invoice, payment.created_by, payment.modified_by = invoice, actor, actor
     payment.save(force_insert=True)
     invoice.paid_amount += payment.amount
@@ -99,7 +100,8 @@ def record_receipt(receipt: Receipt, *, gateway: str) -> None:
     invoice = Invoice.objects.filter(number=receipt.number).first()
     if invoice is None or invoice.currency_code != receipt.currency_code:
         logger.error("%s was paid %s for %s, which is no invoice in that currency", gateway, receipt, receipt.number)
-        raise Conflict(f"There is no invoice {receipt.number} in {receipt.currency_code}.", code="unknown_invoice")
+        asked = {"number": receipt.number, "currency": receipt.currency_code}
+        raise Conflict(_("There is no invoice %(number)s in %(currency)s.") % asked, code="unknown_invoice")
     invoice = locked(invoice.id)
     if not invoice.payments(manager="objects").filter(gateway=gateway, reference=receipt.reference).exists():
         payment = Payment(
@@ -134,7 +136,7 @@ def cancel(invoice: Invoice, *, actor: uuid.UUID | None) -> None:
 def credit(invoice: Invoice, *, amount: Decimal | None, reason: str, actor: uuid.UUID | None) -> CreditNote:
     """As `record_credit`, of a locked invoice."""
     if not invoice.is_issued:
-        raise Conflict("A draft is not credited: delete it.", code="illegal_move")
+        raise Conflict(_("A draft is not credited: delete it."), code="illegal_move")
     before = [each for note in invoice.credit_notes(manager="objects").all() for each in note.taxes]
     left = invoice.amount - invoice.credited_amount
     try:
@@ -143,7 +145,7 @@ def credit(invoice: Invoice, *, amount: Decimal | None, reason: str, actor: uuid
         )
     except ValueError as error:
         rest = shown(left, invoice.currency_code)
-        raise Conflict(f"No more can be credited than is left of the invoice: {rest}.", code="amount") from error
+        raise Conflict(_("No more can be credited than is left of the invoice: %s.") % rest, code="amount") from error
     note = _credit_note(invoice, parts, reason, actor)
     invoice.credited_amount += note.amount
     _settle(invoice, actor)

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound
 
 from billing import invoicing, proration, renewals, terms, texts
@@ -72,7 +73,7 @@ def choose(*, tenant: Tenant, plan: Plan, reference: str, actor: uuid.UUID | Non
         return _sign(tenant, plan, actor, reference=reference)
     if subscription.plan_id != plan.id:
         if subscription.status != SubscriptionStatus.PENDING or standing_invoices(subscription).exists():
-            raise Conflict(f"The tenant has subscribed to {subscription.plan.name} already.", code="plan_chosen")
+            raise Conflict(_("The tenant has subscribed to %s already.") % subscription.plan.name, code="plan_chosen")
         subscription.take_terms_of(plan)
     subscription.reference, subscription.modified_by = reference or subscription.reference, actor
     subscription.save()
@@ -137,13 +138,13 @@ def change_plan(subscription_id: uuid.UUID, *, plan: Plan, at_once: bool, actor:
     today = local_date(timezone.now())
     since, last = max(today, subscription.period_start or today), subscription.ends_on
     if subscription.status not in LIVE:
-        raise Conflict("The subscription has ended.", code="subscription_ended")
+        raise Conflict(_("The subscription has ended."), code="subscription_ended")
     if last is not None and last <= since:
-        raise Conflict("The subscription ends before another plan could begin.", code="subscription_ended")
+        raise Conflict(_("The subscription ends before another plan could begin."), code="subscription_ended")
     other_currency = plan.currency_code != subscription.currency_code
     if other_currency and subscription.credit:
         credit = shown(subscription.credit, subscription.currency_code)
-        raise Conflict(f"The currency cannot change before the credit of {credit} is used up.", code="currency")
+        raise Conflict(_("The currency cannot change before the credit of %s is used up.") % credit, code="currency")
     subscription.modified_by = actor
     if not at_once and subscription.period_end is not None and subscription.period_end > today:
         subscription.next_plan = plan
@@ -151,7 +152,7 @@ def change_plan(subscription_id: uuid.UUID, *, plan: Plan, at_once: bool, actor:
         return subscription
     running = subscription.period_end is not None and today < subscription.period_end
     if running and other_currency:
-        raise Conflict("The currency changes only at the end of a period.", code="currency")
+        raise Conflict(_("The currency changes only at the end of a period."), code="currency")
     former_cycle, subscription.next_plan = subscription.billing_cycle, None
     subscription.take_terms_of(plan)
     if running:
@@ -215,7 +216,7 @@ def amend(subscription_id: uuid.UUID, *, values: Mapping[str, Any], actor: uuid.
     """
     subscription = locked(subscription_id)
     if subscription.status not in LIVE:
-        raise Conflict("The subscription has ended.", code="subscription_ended")
+        raise Conflict(_("The subscription has ended."), code="subscription_ended")
     if subscription.status == SubscriptionStatus.ACTIVE and subscription.next_invoice_on is None:
         subscription.next_invoice_on = subscription.period_end or _first_billed_day(subscription)  # it may go on now
     was_cancelled = subscription.cancel_at_period_end

@@ -3,18 +3,19 @@
 from typing import Any
 
 from django.core.validators import RegexValidator
+from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 one_line = RegexValidator(
     r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z",
-    "The text holds a line break or another control character.",
+    _("The text holds a line break or another control character."),
     code="pattern",
 )
 """For model fields that end up in a mail's subject, a log or a table: no control characters."""
 
 
 class Text(serializers.CharField):
-    default_error_messages = {"invalid": "Not a text."}
+    default_error_messages = {"invalid": _("Not a text.")}
 
     def to_internal_value(self, data):
         if not isinstance(data, str):
@@ -50,14 +51,12 @@ YEARS = range(1900, 9999)
 class Moment(serializers.DateTimeField):
     """A moment of YEARS."""
 
-    default_error_messages = dict.fromkeys(
-        ("minimum", "maximum"), f"The year must be one of {YEARS[0]} to {YEARS[-1]}."
-    )
+    default_error_messages = dict.fromkeys(("minimum", "maximum"), _("The year must be one of {first} to {last}."))
 
     def to_internal_value(self, data):
         moment = super().to_internal_value(data)
         if moment.year not in YEARS:
-            self.fail("minimum" if moment.year < YEARS[0] else "maximum")
+            self.fail("minimum" if moment.year < YEARS[0] else "maximum", first=YEARS[0], last=YEARS[-1])
         return moment
 
 
@@ -91,7 +90,7 @@ class NamedChoice(serializers.ChoiceField):
 class JSONObject(serializers.JSONField):
     """A JSON object of any shape."""
 
-    default_error_messages = {"invalid": "Not an object."}
+    default_error_messages = {"invalid": _("Not an object.")}
 
     def to_internal_value(self, data: Any):
         if not isinstance(data, dict):
@@ -110,9 +109,9 @@ class RelatedId(serializers.PrimaryKeyRelatedField):
     """The id of another object that the caller may know of; what it may not know of does not exist."""
 
     default_error_messages = {
-        "does_not_exist": "There is no such object.",
-        "incorrect_type": "Not a UUID.",
-        "invalid": "Not a UUID.",
+        "does_not_exist": _("There is no such object."),
+        "incorrect_type": _("Not a UUID."),
+        "invalid": _("Not a UUID."),
     }
 
     def get_queryset(self):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import takewhile
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 from rest_framework.exceptions import APIException, ParseError, ValidationError
 from rest_framework.parsers import BaseParser
 
@@ -36,11 +37,11 @@ def load_json(text: str):
     try:
         value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
-        raise ParseError("The JSON is malformed.", code="malformed_json") from error
+        raise ParseError(_("The JSON is malformed."), code="malformed_json") from error
     if text.count("[") + text.count("{") > MAX_DEPTH:
-        for depth, _, _ in _walk(value):
+        for depth, *_rest in _walk(value):
             if depth > MAX_DEPTH:
-                raise ParseError(f"The JSON is nested deeper than {MAX_DEPTH} levels.", code="malformed_json")
+                raise ParseError(_("The JSON is nested deeper than %d levels.") % MAX_DEPTH, code="malformed_json")
     return value
 
 
@@ -62,7 +63,7 @@ def unstorable_path(value) -> tuple | None:
 
     Of a key that is such a text, and of all inside it, where the object is: the path itself can be stored.
     """
-    for _, path, item in _walk(value):
+    for _depth, path, item in _walk(value):
         if isinstance(item, str) and _UNSTORABLE.search(item):
             return tuple(takewhile(lambda step: not isinstance(step, str) or not _UNSTORABLE.search(step), path))
     return None
@@ -80,7 +81,7 @@ class StrictJSONParser(BaseParser):
         try:
             text = body.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise ParseError("The body is not UTF-8.", code="malformed_json") from error
+            raise ParseError(_("The body is not UTF-8."), code="malformed_json") from error
         value = load_json(text)
         if "\\u" in text and (path := unstorable_path(value)) is not None:
             errors: object = ["The text holds a NUL or a lone surrogate."]

@@ -24,7 +24,8 @@ from identity.models import User
 
 UNNAMED = {
     "add": _("Add"), "change": _("Change"), "delete": _("Delete"), "restore": _("Restore"), "import": _("Import"),
-    "export": _("Export"), "change_password": _("Change password"),
+    "export": _("Export"), "change_password": _("Change password"), "onboard": _("Onboard as tenant"),
+    "enrol_two_factor": _("Enrol two-factor authentication"), "renew_recovery_codes": _("New recovery codes"),
 }  # fmt: skip
 """What is written down of pages that have no button for it."""
 

@@ -63,7 +63,7 @@ class Lead(AuditedModel):
                 Lower("email"),
                 name="one_validated_lead_per_email",
                 condition=models.Q(is_validated=True, deleted=False),
-                violation_error_message="This email address belongs to somebody who has signed up already.",
+                violation_error_message=_("This email address belongs to somebody who has signed up already."),
                 violation_error_code="email_taken",
             )
         ]

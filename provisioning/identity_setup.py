@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound
 
 from config.errors import BadRequest, Conflict
@@ -56,7 +57,7 @@ def set_up_identity(
         return setup.auth_id
     chosen = providers.get(name)
     profile = profile_of(tenant, run, name)
-    setup, _ = IdentitySetup.objects.get_or_create(
+    setup, _new = IdentitySetup.objects.get_or_create(
         tenant=tenant, provider=name, tier=run.tier, defaults={"created_by": actor}
     )
     with _claim(f"tenant {tenant.id}"):
@@ -75,7 +76,7 @@ def _attempt(setup: IdentitySetup, provider: IdentityProvider, profile: TenantPr
     @meanwhile()
     def on_step(step, outcome: str, reason: str) -> None:
         values = {"what": step.what[:500], "outcome": outcome, "reason": reason[:500], "done_on": timezone.now()}
-        row, _ = IdentityStep.objects.get_or_create(setup=setup, name=step.name, defaults=values)
+        row, _new = IdentityStep.objects.get_or_create(setup=setup, name=step.name, defaults=values)
         IdentityStep.objects.filter(id=row.id).update(**values, attempts=F("attempts") + 1)
 
     attempt = Attempt(
@@ -141,7 +142,7 @@ def _run_of(tenant: Tenant) -> ProvisioningRun:
     run = runs.order_by("-created_on").first() if state is not None else None
     if run is None:
         raise Conflict(
-            f"A tenant that is {TenantStatus(tenant.status).label} has no identity to set up: provision it first.",
+            _("A tenant that is %s has no identity to set up: provision it first.") % TenantStatus(tenant.status).label,
             code="not_provisioned",
         )
     return run
@@ -153,7 +154,9 @@ def _own_provider(tenant: Tenant) -> str | None:
         return None
     name = config.config_value.get("name") if isinstance(config.config_value, dict) else None
     if not isinstance(name, str) or not name:
-        raise BadRequest(f'The tenant\'s configuration {PROVIDER_CONFIG} must be {{"name": "…"}}.', code="bad_config")
+        raise BadRequest(
+            _('The tenant\'s configuration %s must be {"name": "…"}.') % PROVIDER_CONFIG, code="bad_config"
+        )
     return name
 
 
@@ -164,7 +167,7 @@ def _provider_of(tenant: Tenant, wanted: str, actor: uuid.UUID | None) -> str:
         wanted = wanted or settings.IDENTITY_PROVIDER
         if not wanted:
             raise BadRequest(
-                "The tenant has no identity provider: name one, or set IDENTITY_PROVIDER.", code="no_provider"
+                _("The tenant has no identity provider: name one, or set IDENTITY_PROVIDER."), code="no_provider"
             )
         providers.get(wanted)  # what cannot be used does not become anybody's setting
         TenantConfig.objects.get_or_create(
@@ -174,7 +177,10 @@ def _provider_of(tenant: Tenant, wanted: str, actor: uuid.UUID | None) -> str:
         )
         own = _own_provider(tenant)  # of two callers who wanted different ones, one was first
     if own is None or (wanted and wanted != own):
-        raise BadRequest(f"identityProvider: the tenant's is {own}, not {wanted[:100]}.", code="disagrees")
+        raise BadRequest(
+            _("identityProvider: the tenant's is %(own)s, not %(wanted)s.") % {"own": own, "wanted": wanted[:100]},
+            code="disagrees",
+        )
     return own
 
 
@@ -199,7 +205,7 @@ def _must_agree(tenant: Tenant, run: ProvisioningRun, told: dict[str, Any]) -> N
             default=None,
         )
         if known is None:
-            raise BadRequest(f"{place}: the tenant has no such contact.", code="disagrees")
+            raise BadRequest(_("%s: the tenant has no such contact.") % place, code="disagrees")
         facts += [
             (f"{place}.firstName", person["first_name"], known.first_name),
             (f"{place}.lastName", person["last_name"], known.last_name),
@@ -208,4 +214,4 @@ def _must_agree(tenant: Tenant, run: ProvisioningRun, told: dict[str, Any]) -> N
             facts.append((f"{place}.isPrimary", known.id, primary.id if isinstance(primary, Contact) else None))
     for place, stated, known in facts:
         if stated != known:
-            raise BadRequest(f"{place} is not what the tenant has now: read the tenant again.", code="disagrees")
+            raise BadRequest(_("%s is not what the tenant has now: read the tenant again.") % place, code="disagrees")

@@ -85,7 +85,7 @@ class ProvisioningRun(models.Model):
                 fields=["tenant"],
                 name="one_open_run_per_tenant",
                 condition=models.Q(state=0),
-                violation_error_message="This tenant is being provisioned or deprovisioned already.",
+                violation_error_message=_("This tenant is being provisioned or deprovisioned already."),
                 violation_error_code="run_open",
             )
         ]

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from rest_framework.utils.encoders import JSONEncoder
 
 from billing.documents import file_of
@@ -54,7 +55,7 @@ def restore(*, tenant_id: uuid.UUID, actor: uuid.UUID | None) -> None:
     tenant = lifecycle.locked(tenant_id)
     run = tenant.runs.filter(state=ProvisioningRun.State.OPEN, kind=ProvisioningRun.Kind.DEPROVISION).first()
     if run is None or run.events.exists():
-        raise Conflict("There is no deprovisioning that could still be called off.", code="not_restorable")
+        raise Conflict(_("There is no deprovisioning that could still be called off."), code="not_restorable")
     run.close(ProvisioningRun.State.FAILED, "Called off within the grace period.")
     lifecycle.fail_deprovisioning(tenant=tenant, former=TenantStatus(run.former_status), reason=run.reason, actor=actor)
 

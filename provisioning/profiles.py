@@ -1,6 +1,7 @@
 """What identity providers are told of a tenant, and the mail by which one of them lets the first user in."""
 
 from django.core.mail import EmailMultiAlternatives
+from django.utils.translation import gettext as _
 
 from config.errors import BadRequest
 from identity import providers
@@ -15,7 +16,7 @@ def profile_of(tenant: Tenant, run: ProvisioningRun, provider: str) -> TenantPro
     """The tenant as `provider` is told of it. Raises BadRequest for one without contacts."""
     contact = tenant.primary_contact
     if contact is None:
-        raise BadRequest("The tenant has no contact who could become its first user.", code="no_contact")
+        raise BadRequest(_("The tenant has no contact who could become its first user."), code="no_contact")
     config = tenant.configs(manager="objects").filter(config_key=provider).first()
     return TenantProfile(
         id=tenant.id,

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from billing import subscriptions
 from billing.models import Invoice, Plan
@@ -113,11 +114,11 @@ def rotate_secret(*, tenant_id: uuid.UUID, actor: uuid.UUID | None) -> None:
     tenant = lifecycle.locked(tenant_id)
     run = tenant.runs.filter(state=ProvisioningRun.State.OPEN).first()
     if run is None or not run.events.exists():
-        raise Conflict("No provisioner is at work on the tenant: there is no secret to rotate.", code="no_open_run")
+        raise Conflict(_("No provisioner is at work on the tenant: there is no secret to rotate."), code="no_open_run")
     if not events.buses_of(events.TENANT_SECRET_ROTATED):
-        raise Conflict("No connector would tell the provisioner of a fresh secret.", code="nobody_told")
+        raise Conflict(_("No connector would tell the provisioner of a fresh secret."), code="nobody_told")
     if len(run.valid_secrets) > 1:
-        raise Conflict("The secret was rotated just now, and the former one still holds.", code="just_rotated")
+        raise Conflict(_("The secret was rotated just now, and the former one still holds."), code="just_rotated")
     run.former_secret, run.secret = run.secret, secrets.token_hex(32)
     run.former_secret_expires_at = timezone.now() + settings.WEBHOOK_SECRET_OVERLAP
     run.save(update_fields=["secret", "former_secret", "former_secret_expires_at"])

@@ -55,5 +55,5 @@ class ConfigForm(AuditedForm):
     def clean_config_value(self):
         value = self.cleaned_data["config_value"]
         if not isinstance(value, dict):
-            raise forms.ValidationError("Not an object.", code="type")
+            raise forms.ValidationError(_("Not an object."), code="type")
         return value

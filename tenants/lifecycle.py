@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound
 
 from config.errors import Conflict
@@ -43,7 +44,8 @@ def must_allow(tenant: Tenant, target: TenantStatus) -> None:
     """Raises Conflict where no move leads to `target`."""
     present = TenantStatus(tenant.status)
     if target not in MOVES[present]:
-        raise Conflict(f"A tenant cannot go from {present.label} to {target.label}.", code="illegal_move")
+        states = {"present": present.label, "target": target.label}
+        raise Conflict(_("A tenant cannot go from %(present)s to %(target)s.") % states, code="illegal_move")
 
 
 def _move(tenant: Tenant, target: TenantStatus, actor: uuid.UUID | None, **besides: Any) -> None:
@@ -60,7 +62,8 @@ def _move_from(
     """A move that several states would allow, but that means something else from them."""
     if tenant.status != source:
         present = TenantStatus(tenant.status)
-        raise Conflict(f"A tenant cannot go from {present.label} to {target.label} this way.", code="illegal_move")
+        states = {"present": present.label, "target": target.label}
+        raise Conflict(_("A tenant cannot go from %(present)s to %(target)s this way.") % states, code="illegal_move")
     _move(tenant, target, actor, **besides)
 
 

@@ -42,14 +42,14 @@ class TenantStatus(models.IntegerChoices):
 def validate_domains(value) -> None:
     """Host names in lower case, none twice. Raises ValidationError."""
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise ValidationError("Not a list of host names.", code="type")
+        raise ValidationError(_("Not a list of host names."), code="type")
     if len(value) > MAX_DOMAINS:
-        raise ValidationError(f"There are more than {MAX_DOMAINS} domains.", code="maxItems")
+        raise ValidationError(_("There are more than %d domains.") % MAX_DOMAINS, code="maxItems")
     for item in value:
         if not HOSTNAME.fullmatch(item):
-            raise ValidationError("Not a host name in lower case.", code="format")
+            raise ValidationError(_("Not a host name in lower case."), code="format")
     if len(set(value)) != len(value):
-        raise ValidationError("A domain is there twice.", code="uniqueItems")
+        raise ValidationError(_("A domain is there twice."), code="uniqueItems")
 
 
 class Tenant(AuditedModel):
@@ -62,7 +62,7 @@ class Tenant(AuditedModel):
     key = models.CharField(
         _("key"),
         max_length=KEY_LENGTH,
-        validators=[RegexValidator(r"^[a-z0-9]+\Z", "Only lower-case letters and digits.", code="pattern")],
+        validators=[RegexValidator(r"^[a-z0-9]+\Z", _("Only lower-case letters and digits."), code="pattern")],
     )
     spoc_user_id = models.UUIDField(_("user ID of the contact"), null=True, blank=True)
     domains = models.JSONField(_("domains"), default=list, blank=True, validators=[validate_domains])
@@ -82,20 +82,20 @@ class Tenant(AuditedModel):
                 fields=["key"],
                 name="tenant_key_unique",
                 condition=models.Q(deleted=False),
-                violation_error_message="This key belongs to another tenant.",
+                violation_error_message=_("This key belongs to another tenant."),
                 violation_error_code="key_taken",
             ),
             models.UniqueConstraint(
                 fields=["lead"],
                 name="one_tenant_per_lead",
                 condition=models.Q(deleted=False),
-                violation_error_message="This lead has a tenant already.",
+                violation_error_message=_("This lead has a tenant already."),
                 violation_error_code="lead_has_tenant",
             ),
             models.CheckConstraint(
                 condition=models.Q(status__in=TenantStatus.values),
                 name="tenant_status_known",
-                violation_error_message="This status does not exist.",
+                violation_error_message=_("This status does not exist."),
             ),
         ]
         indexes = [
@@ -146,7 +146,7 @@ class Contact(AuditedModel):
                 fields=["tenant"],
                 name="one_primary_contact_per_tenant",
                 condition=models.Q(is_primary=True, deleted=False),
-                violation_error_message="This tenant has a primary contact already.",
+                violation_error_message=_("This tenant has a primary contact already."),
                 violation_error_code="primary_contact_exists",
             )
         ]
@@ -177,7 +177,7 @@ class Resource(AuditedModel):
                 fields=["tenant", "external_identifier"],
                 name="resource_identifier_unique",
                 condition=models.Q(deleted=False),
-                violation_error_message="This tenant has a resource of this identifier already.",
+                violation_error_message=_("This tenant has a resource of this identifier already."),
             )
         ]
 
@@ -202,7 +202,7 @@ class TenantConfig(AuditedModel):
                 fields=["tenant", "config_key"],
                 name="config_key_unique",
                 condition=models.Q(deleted=False),
-                violation_error_message="This tenant has a configuration of this key already.",
+                violation_error_message=_("This tenant has a configuration of this key already."),
                 violation_error_code="config_key_taken",
             )
         ]

@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 from rest_framework.exceptions import AuthenticationFailed
 
 from config.errors import BadRequest
@@ -34,12 +35,12 @@ def onboard_lead(
     # The lock makes simultaneous requests of one lead wait for each other; the unique constraint stands behind it.
     lead = Lead.objects.select_for_update(no_key=True).filter(id=lead_id, is_validated=True).first()
     if lead is None or Tenant.objects.filter(lead=lead).exists():
-        raise AuthenticationFailed("The lead is not validated, or has a tenant already.")
+        raise AuthenticationFailed(_("The lead is not validated, or has a tenant already."))
     _check_domains_of_lead(lead, domains)
     stored = lead.address
     given = {field: value for field, value in address.items() if value not in (None, "")}
     if stored is not None and any(getattr(stored, field) != value for field, value in given.items()):
-        raise BadRequest("The address differs from the lead's.", code="address_differs")
+        raise BadRequest(_("The address differs from the lead's."), code="address_differs")
     if stored is None:
         stored = _address(given, actor)
     tenant = Tenant.objects.create(
@@ -100,14 +101,14 @@ def _check_domains_of_lead(lead: Lead, domains: list[str]) -> None:
     """A public mail provider's domain cannot be claimed, so a lead with an address there need not name it."""
     public = next(filter(is_public, domains), None)
     if public:
-        raise BadRequest(f"{public} belongs to everybody who has an address there.", code="public_mail_domain")
+        raise BadRequest(_("%s belongs to everybody who has an address there.") % public, code="public_mail_domain")
     for domain in proposed_domains(lead):
         _check_domain(domain, domains)
 
 
 def _check_domain(domain: str, domains: list[str]) -> None:
     if domain not in domains:
-        raise BadRequest(f"The mail domain {domain} is not among the domains.", code="domain_missing")
+        raise BadRequest(_("The mail domain %s is not among the domains.") % domain, code="domain_missing")
 
 
 def _address(values: dict[str, Any], actor: uuid.UUID | None) -> Address | None:

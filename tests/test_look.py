@@ -211,7 +211,7 @@ class TestLanguages:
 
 
 def placeholders(text: str) -> list[str]:
-    return sorted(re.findall(r"%\(\w+\)s|\{\w+\}", text))
+    return sorted(re.findall(r"%(?:\(\w+\))?[sd]|\{\w+\}", text))
 
 
 def test_a_template_can_be_overridden(settings, tmp_path, anyone):

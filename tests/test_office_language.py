@@ -1,8 +1,13 @@
 """The back-office in German: every label that staff read has its translation, and nothing of it is on the wire."""
 
+import ast
+import re
 from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
 
 import pytest
+from auditlog.models import LogEntry
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets, label_for_field
@@ -10,16 +15,25 @@ from django.test import RequestFactory
 from django.urls import reverse
 from django.utils import translation
 
+from identity.admin import UNNAMED
 from identity.operations import OperatingAdmin
 from provisioning.models import Delivery
-from tests.make import SUBSCRIPTION, make_contact, make_invoice, make_lead, make_tenant, make_user
-from tests.test_house import ROOMS
+from tests.make import SUBSCRIPTION, make_config, make_contact, make_invoice, make_lead, make_tenant, make_user
+from tests.test_house import ROOMS, ROOT
 from tests.test_office import change, changelist
+from tests.test_office_forms import form_of
 
 pytestmark = pytest.mark.django_db
 GERMAN = {"Accept-Language": "de"}
 ALIKE = {"id", "name", "status", "logo", "website", "minute"}
 """What is the same word in both languages."""
+REFUSALS = {"AuthenticationFailed", "BadRequest", "Conflict", "ErrorDetail", "ParseError", "ValidationError"}
+ONLY_THE_API = re.compile(
+    r"^webhooks/|/migrations/|/(views|gateways|challenges|providers)\b"
+    r"|^config/(api|conditions|errors|filters|serializers)|^identity/idempotency|^leads/(abuse|serializers|verification)"
+    r"|^tenants/(keys|serializers)|^billing/serializers/(invoices|subscriptions)|^provisioning/serializers"
+)
+"""Modules whose refusals no page of the back-office shows."""
 
 
 def request():
@@ -128,6 +142,75 @@ def test_a_refusal_of_the_back_office_is_in_german(office):
     mail = reverse("admin:billing_invoice_mail_again", args=[make_invoice().pk])
     office.post(mail)
     assert "eben erst verschickt" in office.post(mail, follow=True, headers=GERMAN).content.decode()
+
+
+def unmarked(path: Path) -> Iterator[str]:
+    """The sentences of a module's refusals that are not marked for translation."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and node.args and ast.unparse(node.func).rpartition(".")[2] in REFUSALS:
+            said = node.args[0]
+            if isinstance(said, ast.JoinedStr) or (isinstance(said, ast.Constant) and isinstance(said.value, str)):
+                yield ast.unparse(said)
+
+
+def test_every_refusal_that_staff_may_read_is_marked_for_translation():
+    paths = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
+    named = {path.relative_to(ROOT).as_posix(): path for path in paths}
+    found = {name: [*unmarked(path)] for name, path in named.items() if not ONLY_THE_API.search(name)}
+    assert {name: sentences for name, sentences in found.items() if sentences} == {}
+
+
+def test_every_constraint_and_every_validator_speaks_german():
+    models = [model for model in apps.get_models() if model._meta.app_label in ROOMS]
+    validators = [each for model in models for field in model._meta.concrete_fields for each in field.validators]
+    said = {}
+    for language in ("en", "de"):
+        with translation.override(language):
+            refused = [each.get_violation_error_message() for model in models for each in model._meta.constraints]
+            said[language] = [*refused, *(str(getattr(each, "message", "")) for each in validators)]
+    pairs = zip(said["en"], said["de"], strict=True)
+    assert not [english for english, german in pairs if english and english == german]
+
+
+def test_every_entry_of_the_audit_log_has_a_name_in_german():
+    source = "".join(path.read_text() for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+    written = {*re.findall(r'(?:\bwhat=|_audit\(request, )"(\w+)"', source)}
+    assert written - {"new_tenant"} <= UNNAMED.keys()  # which is a button on the page of tenants
+    english = {str(label) for label in UNNAMED.values()} - {"Import", "Export"}
+    with translation.override("de"):
+        assert not english & {str(label) for label in UNNAMED.values()}
+
+
+def test_what_forms_operations_and_the_audit_log_refuse_and_say_is_in_german(office):
+    lead, tenant, config, invoice = make_lead(), make_tenant(), make_config(), make_invoice()
+    onboarded = {"name": "A", "key": "acme", "domains": lead.email_domain}
+    office.post(reverse("admin:leads_lead_onboard", args=[lead.id]), onboarded)
+    payment = reverse("admin:billing_invoice_record_payment", args=[invoice.pk])
+    for said, page in {
+        "Als Mandant anlegen": office.get(changelist(LogEntry), headers=GERMAN),
+        "Dieser Schlüssel gehört": office.post(change(tenant), {**form_of(tenant), "key": "acme"}, headers=GERMAN),
+        "Nur Kleinbuchstaben": office.post(change(tenant), {**form_of(tenant), "key": "A B"}, headers=GERMAN),
+        "kein JSON-Objekt": office.post(change(config), {**form_of(config), "config_value": "[1]"}, headers=GERMAN),
+        "Es kann nicht mehr zurückgezahlt": office.post(
+            payment, {"amount": "-5", "seen": "0"}, headers=GERMAN, follow=True
+        ),
+    }.items():
+        assert said in unescape(page.content.decode())
+
+
+def test_what_the_api_refuses_is_english_for_who_would_like_german(staff, office):
+    tenant, headers = make_tenant(key="acme"), {"Accept-Language": "de"}
+    office.get(change(tenant), headers=GERMAN)
+    body = {
+        "name": "Acme", "key": "acme", "domains": ["acme.example"],
+        "contact": {"firstName": "Ada", "lastName": "Lovelace", "email": "ada@acme.example"},
+    }  # fmt: skip
+    conflict = staff.post("/tenants", body, **headers).json()["error"]
+    assert conflict["message"] == "This key belongs to another tenant."
+    illegal = staff.post(f"/tenants/{tenant.id}/resume", **headers).json()["error"]
+    assert illegal["message"].startswith("A tenant cannot go from PENDINGPROVISION to ACTIVE")
+    invalid = staff.post("/tenants", {**body, "key": "A"}, **headers).json()["error"]
+    assert [each["message"] for each in invalid["details"]] == ["Only lower-case letters and digits."]
 
 
 def test_the_language_of_a_page_is_not_that_of_the_next_request(office, staff):

@@ -29,7 +29,7 @@ class BillingCustomer(AuditedModel):
                 fields=["tenant"],
                 name="one_billing_customer_per_tenant",
                 condition=models.Q(deleted=False),
-                violation_error_message="This tenant has a billing customer already.",
+                violation_error_message=_("This tenant has a billing customer already."),
                 violation_error_code="billing_customer_exists",
             )
         ]

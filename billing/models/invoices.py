@@ -99,39 +99,39 @@ class Invoice(Document):
             models.CheckConstraint(
                 condition=Q(status__in=InvoiceStatus.values),
                 name="invoice_status_known",
-                violation_error_message="This status does not exist.",
+                violation_error_message=_("This status does not exist."),
             ),
             models.CheckConstraint(
                 condition=Q(end_date__gte=F("start_date")),
                 name="invoice_period_runs_forward",
-                violation_error_message="The period ends before it starts.",
+                violation_error_message=_("The period ends before it starts."),
                 violation_error_code="period",
             ),
             models.CheckConstraint(
                 condition=Q(status=3, number__isnull=True, issued_on__isnull=True)
                 | Q(~Q(status=3), number__isnull=False, issued_on__isnull=False),
                 name="invoice_number_from_issue_on",
-                violation_error_message="An invoice has a number from the moment it is issued, and not before.",
+                violation_error_message=_("An invoice has a number from the moment it is issued, and not before."),
             ),
             models.CheckConstraint(
                 condition=Q(amount=F("subtotal") + F("tax_total")),
                 name="invoice_adds_up",
-                violation_error_message="The lines and taxes do not add up to the total.",
+                violation_error_message=_("The lines and taxes do not add up to the total."),
             ),
             models.CheckConstraint(
                 condition=Q(credited_amount__gte=0, credited_amount__lte=F("amount"), paid_amount__gte=0),
                 name="invoice_settled_within_bounds",
-                violation_error_message="More would be credited than invoiced, or paid back than paid.",
+                violation_error_message=_("More would be credited than invoiced, or paid back than paid."),
                 violation_error_code="amount",
             ),
             models.UniqueConstraint(
-                fields=["number"], name="invoice_number_unique", violation_error_message="This number is taken."
+                fields=["number"], name="invoice_number_unique", violation_error_message=_("This number is taken.")
             ),
             models.UniqueConstraint(
                 fields=["subscription", "period_start"],
                 name="one_invoice_per_period",
                 condition=~Q(status=2),
-                violation_error_message="This period of the subscription is invoiced already.",
+                violation_error_message=_("This period of the subscription is invoiced already."),
                 violation_error_code="period_invoiced",
             ),
         ]
@@ -184,12 +184,12 @@ class CreditNote(Document):
         verbose_name, verbose_name_plural = _("credit note"), _("credit notes")
         constraints = [
             models.UniqueConstraint(
-                fields=["number"], name="credit_note_number_unique", violation_error_message="This number is taken."
+                fields=["number"], name="credit_note_number_unique", violation_error_message=_("This number is taken.")
             ),
             models.CheckConstraint(
                 condition=Q(amount=F("subtotal") + F("tax_total"), amount__gt=0),
                 name="credit_note_adds_up",
-                violation_error_message="The lines and taxes do not add up to the total.",
+                violation_error_message=_("The lines and taxes do not add up to the total."),
             ),
         ]
 
@@ -213,4 +213,4 @@ class NumberSeries(models.Model):
         return f"{self.series} {self.year}: {self.last}"
 
     def clean(self):
-        raise ValidationError("Numbers are given by billing.numbering alone.")
+        raise ValidationError(_("Numbers are given by billing.numbering alone."))

@@ -34,13 +34,13 @@ class Payment(AuditedModel):
                 fields=["invoice", "gateway", "reference"],
                 name="payment_recorded_once",
                 condition=~models.Q(reference=""),
-                violation_error_message="A payment of this reference is recorded for this invoice already.",
+                violation_error_message=_("A payment of this reference is recorded for this invoice already."),
                 violation_error_code="payment_exists",
             ),
             models.CheckConstraint(
                 condition=~models.Q(amount=0),
                 name="payment_not_zero",
-                violation_error_message="A payment is not zero.",
+                violation_error_message=_("A payment is not zero."),
             ),
         ]
         indexes = [

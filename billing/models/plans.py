@@ -31,7 +31,7 @@ class BillingCycle(models.TextChoices):
 def validate_object(value) -> None:
     """A JSON object. Raises ValidationError."""
     if not isinstance(value, dict):
-        raise ValidationError("Not an object.", code="type")
+        raise ValidationError(_("Not an object."), code="type")
 
 
 class PlanQuerySet(AuditedQuerySet):
@@ -80,7 +80,7 @@ class Plan(AuditedModel):
             models.CheckConstraint(
                 condition=models.Q(price__gte=0),
                 name="plan_price_not_negative",
-                violation_error_message="A price is not negative.",
+                violation_error_message=_("A price is not negative."),
             )
         ]
         indexes = [

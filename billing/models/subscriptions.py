@@ -85,24 +85,24 @@ class Subscription(AuditedModel):
                 fields=["tenant"],
                 name="one_live_subscription_per_tenant",
                 condition=models.Q(status__in=(0, 1), deleted=False),
-                violation_error_message="This tenant has a subscription already.",
+                violation_error_message=_("This tenant has a subscription already."),
                 violation_error_code="subscription_exists",
             ),
             models.CheckConstraint(
                 condition=models.Q(status__in=SubscriptionStatus.values),
                 name="subscription_status_known",
-                violation_error_message="This status does not exist.",
+                violation_error_message=_("This status does not exist."),
             ),
             models.CheckConstraint(
                 condition=models.Q(period_end__gt=models.F("period_start")) | models.Q(period_start__isnull=True),
                 name="subscription_period_runs_forward",
-                violation_error_message="The period ends before it starts.",
+                violation_error_message=_("The period ends before it starts."),
                 violation_error_code="period",
             ),
             models.CheckConstraint(
                 condition=models.Q(credit__gte=0),
                 name="subscription_credit_not_negative",
-                violation_error_message="A credit is not negative.",
+                violation_error_message=_("A credit is not negative."),
             ),
         ]
         indexes = [
@@ -159,12 +159,12 @@ class SubscriptionTerms(models.Model):
                 fields=["subscription"],
                 name="one_present_terms_per_subscription",
                 condition=models.Q(until__isnull=True),
-                violation_error_message="The subscription has terms of the present already.",
+                violation_error_message=_("The subscription has terms of the present already."),
             ),
             models.CheckConstraint(
                 condition=models.Q(until__isnull=True) | models.Q(until__gte=models.F("since")),
                 name="subscription_terms_run_forward",
-                violation_error_message="The terms end before they begin.",
+                violation_error_message=_("The terms end before they begin."),
             ),
         ]
 

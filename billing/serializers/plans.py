@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from django.utils.translation import gettext as _
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from billing.models import Plan
@@ -14,7 +15,8 @@ def refuse_uneven(name: str, amount: Decimal | None, currency: str | None) -> No
     """Raises ValidationError for an amount that nobody could pay: with more decimals than its currency has."""
     if amount is not None and currency is not None and not is_payable(amount, currency):
         digits = minor_units(currency)
-        raise ValidationError({name: ErrorDetail(f"An amount in {currency} has {digits} decimals.", code="multipleOf")})
+        said = _("An amount in %(currency)s has %(digits)d decimals.") % {"currency": currency, "digits": digits}
+        raise ValidationError({name: ErrorDetail(said, code="multipleOf")})
 
 
 class PlanSerializer(ModelSerializer):
@@ -31,7 +33,7 @@ class PlanSerializer(ModelSerializer):
         in_bulk = self.partial and self.instance is None
         missing = [name for name in ("price", "currency_code") if name not in attrs]
         if in_bulk and len(missing) == 1:
-            detail = ErrorDetail("In bulk a price and its currency change together.", code="required")
+            detail = ErrorDetail(_("In bulk a price and its currency change together."), code="required")
             raise ValidationError({camel(missing[0]): detail})
         price = attrs.get("price", getattr(self.instance, "price", None))
         refuse_uneven("price", price, attrs.get("currency_code", getattr(self.instance, "currency_code", None)))
