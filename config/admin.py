@@ -30,7 +30,7 @@ from unfold.views import ChangeList
 
 from config import audit
 from config.errors import violated_constraint
-from config.forms import AuditedForm, StrictChoiceField, StrictChoicesField, StrictJSONField
+from config.forms import AuditedForm, SeenForm, StrictChoiceField, StrictChoicesField, StrictJSONField
 from config.models import AuditedModel
 
 
@@ -70,6 +70,14 @@ class BackOfficeAdmin(ModelAdmin):
         if request.method == "POST" and object_id is not None:
             request.before = audit.snapshot(self.get_object(request, unquote(object_id)))
         return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def get_fieldsets(self, request, obj=None):
+        """With `seen`, on a page that saves over what is there."""
+        (title, options), *others = super().get_fieldsets(request, obj)
+        fields = [name for name in options["fields"] if name != "seen"]
+        if obj is not None and issubclass(self.form, SeenForm) and self.has_change_permission(request, obj):
+            fields.append("seen")
+        return [(title, {**options, "fields": fields}), *others]
 
     def formfield_for_dbfield(self, db_field, request, **kwargs):
         if isinstance(db_field, models.ForeignKey):
@@ -203,15 +211,11 @@ class AuditedAdmin(BackOfficeAdmin):
 
     def get_fieldsets(self, request, obj=None):
         """Its own fields first, the bookkeeping behind a tab."""
-        shown = super().get_fieldsets(request, obj)
-        if self.fieldsets or self.add_fieldsets:
-            return shown
-        fields = [name for name in self.get_fields(request, obj) if name not in (*RECORD, *DELETION, "seen")]
-        if obj is not None and self.has_change_permission(request, obj):
-            fields.append("seen")
+        (title, options), *others = super().get_fieldsets(request, obj)
+        fields = [name for name in options["fields"] if name not in (*RECORD, *DELETION)]
         kept = (*RECORD, *DELETION) if obj is not None and obj.deleted else RECORD
         record = [(_("Record"), {"fields": kept, "classes": ["tab"]})] if obj else []
-        return [(None, {"fields": fields}), *record]
+        return [(title, {**options, "fields": fields}), *others, *record]
 
     def formfield_for_dbfield(self, db_field, request, **kwargs):
         if isinstance(db_field, models.JSONField):

@@ -1,20 +1,24 @@
-"""The forms behind the admin's pages of `AuditedModel`s: as strict as the API."""
+"""The forms behind the admin's pages: as strict as the API."""
 
 from typing import Any
 
 from django import forms
+from django.db.models import Model
 from django.forms.fields import InvalidJSONInput, JSONString
+from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ParseError
 
+from config import audit
+from config.models import AuditedModel
 from config.parsing import load_json, unstorable_path
 
 
-class AuditedForm(forms.ModelForm):
-    """Says at the form what a constraint would refuse, and writes nothing over what somebody else has changed since.
+class SeenForm(forms.ModelForm):
+    """Writes nothing over what somebody else has changed since.
 
-    `seen` is the moment of the last change that the page was made with.
+    `seen` is the version of the row that the page was made with.
     """
 
     seen = forms.CharField(label="", required=False, widget=forms.HiddenInput)
@@ -22,7 +26,13 @@ class AuditedForm(forms.ModelForm):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         if not self.instance._state.adding:
-            self.fields["seen"].initial = self.instance.modified_on.isoformat()
+            self.fields["seen"].initial = self.version(self.instance)
+
+    @staticmethod
+    def version(row: Model) -> str:
+        """A text that is another one when the row has changed, or what it points to many of."""
+        held = {name: value for name, value in audit.snapshot(row).items() if name not in audit.BOOKKEEPING}
+        return salted_hmac("seen", repr(held), algorithm="sha256").hexdigest()
 
     @cached_property
     def changed_data(self):
@@ -31,9 +41,17 @@ class AuditedForm(forms.ModelForm):
     def clean(self):
         seen = super().clean().get("seen")
         if seen and not self.instance._state.adding:
-            rows = self._meta.model.everything.select_for_update(no_key=True)  # until it is saved
-            if rows.values_list("modified_on", flat=True).get(pk=self.instance.pk).isoformat() != seen:
+            rows = self._meta.model._base_manager.select_for_update(no_key=True)  # until it is saved
+            if self.version(rows.get(pk=self.instance.pk)) != seen:
                 raise forms.ValidationError(_("This has been changed meanwhile. Open the page anew."), code="changed")
+
+
+class AuditedForm(SeenForm):
+    """The form of an `AuditedModel`, which keeps its last change: says what a constraint would refuse."""
+
+    @staticmethod
+    def version(row: AuditedModel) -> str:
+        return row.modified_on.isoformat()
 
     def _get_validation_exclusions(self):
         """Django leaves out a constraint whose condition names a field that is not in the form, as `deleted` is not."""

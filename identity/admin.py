@@ -20,6 +20,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from config import audit
 from config.admin import BackOfficeAdmin, DaysFilter, RecordAdmin
+from config.forms import SeenForm
 from identity.models import User
 
 UNNAMED = {
@@ -34,9 +35,13 @@ admin.site.unregister([BlacklistedToken, OutstandingToken, TOTPDevice])
 admin.site.unregister([Group, LogEntry])
 
 
+class StaffForm(SeenForm, UserChangeForm):
+    pass
+
+
 @admin.register(User)
 class StaffAdmin(UserAdmin, BackOfficeAdmin):
-    form = UserChangeForm
+    form = StaffForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     autocomplete_fields = ("groups",)
@@ -64,7 +69,7 @@ class StaffAdmin(UserAdmin, BackOfficeAdmin):
 
 @admin.register(Group)
 class RoleAdmin(GroupAdmin, BackOfficeAdmin):
-    pass
+    form = SeenForm
 
 
 def _link(address: str, text: str) -> str:

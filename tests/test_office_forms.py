@@ -1,16 +1,18 @@
 """The forms of the back-office: what they refuse, and that they write nothing over what they have not seen."""
 
 import time
+from typing import Any
 
 import pytest
 from auditlog.models import LogEntry
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
 from django.utils.html import escape
 
 from billing.models import BillingCustomer, Plan
 from identity.models import User
-from identity.roles import SUPPORT
+from identity.roles import ADMINISTRATOR, SUPPORT, make_roles
 from leads.models import Lead
 from provisioning.models import Delivery
 from tenants.models import Contact, Resource, Tenant, TenantConfig
@@ -38,7 +40,7 @@ PARTS = {
 """What the form of a tenant's page sends besides its fields."""
 
 
-def form_of(obj) -> dict[str, str]:
+def form_of(obj) -> dict[str, Any]:
     """What the page of `obj` sends when nothing was typed."""
     match obj:
         case Tenant():
@@ -52,13 +54,19 @@ def form_of(obj) -> dict[str, str]:
             return {**names, "contact_type": "", "tenant": str(obj.tenant_id)}
         case Resource():
             return {"type": obj.type, "metadata": "{}", "external_identifier": "", "tenant": str(obj.tenant_id)}
+        case User():
+            ticked = {name: "on" for name in ("is_staff", "is_active") if getattr(obj, name)}
+            own = {"username": obj.username, "date_joined_0": "2026-01-01", "date_joined_1": "0:00"}
+            return {**own, **ticked, "groups": [each.pk for each in obj.groups.all()]}
+        case Group():
+            return {"name": obj.name, "permissions": [each.pk for each in obj.permissions.all()]}
         case TenantConfig():
             return {"config_key": obj.config_key, "config_value": '{"a": 1}', "tenant": str(obj.tenant_id)}
     return {"name": "Acme", "tax_id": "", "address": "", "country": "", "email": "", "tenant": str(obj.tenant_id)}
 
 
 class TestAPageThatIsOlderThanAChange:
-    def typed(self, office, obj, **values) -> dict[str, str]:
+    def typed(self, office, obj, **values) -> dict[str, Any]:
         seen = office.get(change(obj)).context["adminform"].form["seen"].value()
         return {**form_of(obj), "seen": seen, **values}
 
@@ -76,15 +84,35 @@ class TestAPageThatIsOlderThanAChange:
         contact.refresh_from_db()
         assert (contact.first_name, contact.email) == ("Grace", "new@acme.example")
 
+    def test_gives_back_neither_login_nor_role_nor_permission(self, office):
+        make_roles(Group, Permission)
+        role = Group.objects.get(name=ADMINISTRATOR)
+        eve = make_user(username="eve", is_staff=True)
+        eve.groups.add(role)
+        for obj, taken, later in (
+            (eve, {"groups": []}, {"email": "eve@acme.example"}),
+            (eve, {"is_active": ""}, {"email": "eve@acme.example"}),
+            (role, {"permissions": []}, {"name": "Boss"}),
+        ):
+            typed = self.typed(office, obj)
+            assert f'name="seen" value="{typed["seen"]}"' in office.get(change(obj)).content.decode()
+            assert office.post(change(obj), {**typed, **taken}).status_code == 302
+            page = office.post(change(obj), {**typed, **later})
+            assert "This has been changed meanwhile." in page.content.decode()
+            assert office.post(change(obj), {**self.typed(office, obj), **taken, **later}).status_code == 302
+        eve.refresh_from_db()
+        assert (eve.is_active, eve.groups.count(), role.permissions.count()) == (False, 0, 0)
+
     @pytest.mark.django_db(transaction=True)
-    def test_is_what_all_but_one_are_of_those_that_are_saved_at_once(self, office, monkeypatch):
-        monkeypatch.setattr(Contact, "clean", lambda self: time.sleep(0.3))  # between the form's check and the saving
-        contact = make_contact()
-        typed = self.typed(office, contact)
+    @pytest.mark.parametrize("make", [make_contact, make_user])
+    def test_is_what_all_but_one_are_of_those_that_are_saved_at_once(self, office, monkeypatch, make):
+        me, obj = User.objects.get(), make()
+        monkeypatch.setattr(type(obj), "clean", lambda self: time.sleep(0.3))  # after the form's check, before it saves
+        typed = self.typed(office, obj)
         browsers = [Client() for _ in range(3)]
         for browser in browsers:
-            browser.force_login(User.objects.get())
-        answers = at_once(3, lambda each: browsers[each].post(change(contact), {**typed, "last_name": f"N{each}"}))
+            browser.force_login(me)
+        answers = at_once(3, lambda each: browsers[each].post(change(obj), {**typed, "last_name": f"N{each}"}))
         assert sorted(answer.status_code for answer in answers) == [200, 200, 302]
 
     def test_is_not_one_that_only_shows(self, as_role):
