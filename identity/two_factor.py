@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
-from django_otp import devices_for_user, login, user_has_device
+from django_otp import device_classes, devices_for_user, login
 from django_otp.models import Device
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.forms import AuthenticationForm
@@ -31,8 +31,14 @@ def is_required() -> bool:
     return settings.STAFF_TWO_FACTOR == "required"
 
 
+def is_enrolled(user: User) -> bool:
+    """Whether the user has a second factor; django_otp's own question is a statement for each kind of device."""
+    first, *others = (kind.objects.devices_for_user(user, confirmed=True).values("pk") for kind in device_classes())
+    return first.union(*others).exists()
+
+
 def is_needed_by(user: User) -> bool:
-    return is_required() or user_has_device(user)
+    return is_required() or is_enrolled(user)
 
 
 def passes(request: HttpRequest, user: User, code: str) -> bool:
@@ -41,7 +47,7 @@ def passes(request: HttpRequest, user: User, code: str) -> bool:
 
     A code works once. A wrong one makes the next wait longer each time, and counts as a failed login.
     """
-    if not user_has_device(user):
+    if not is_enrolled(user):
         return not is_required()
     user.otp_device = _match(user, code.replace(" ", "")) if code else None
     if code and user.otp_device is None:
@@ -73,7 +79,7 @@ class LoginForm(AuthenticationForm):
     def clean(self):
         cleaned = super().clean()
         user = self.get_user()
-        if user is not None and user_has_device(user) and not passes(self.request, user, cleaned.get("code", "")):
+        if user is not None and is_enrolled(user) and not passes(self.request, user, cleaned.get("code", "")):
             raise forms.ValidationError(_("The code is missing or wrong, or comes too soon after a wrong one."))
         return cleaned
 
@@ -82,24 +88,29 @@ class CodeForm(forms.Form):
     code = forms.CharField(label=_("Code of the app"), max_length=20, widget=CodeInput())
 
 
+OPEN = ("two-factor", "admin:logout", "admin:login", "admin:jsi18n", "backoffice-css")
+"""What a session without the second factor reaches."""
+
+
 class TwoFactorMiddleware:
-    """Where a second factor is required, leads who has none to the page that enrols one, and nowhere else."""
+    """Leads who needs a second factor, and has shown none in this session, to the page that enrols one, and nowhere
+    else; who has enrolled one elsewhere is logged out there."""
 
     def __init__(self, get_response):
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if is_required() and request.user.is_authenticated and not request.user.is_verified():
-            enrol = reverse("two-factor")
-            if request.path not in (enrol, reverse("admin:logout"), reverse("admin:login"), reverse("admin:jsi18n")):
-                return HttpResponseRedirect(enrol)
+        if request.path not in map(reverse, OPEN):
+            user = request.user
+            if user.is_authenticated and not user.is_verified() and is_needed_by(user):
+                return HttpResponseRedirect(reverse("two-factor"))
         return self.get_response(request)
 
 
 def enrol(request: HttpRequest) -> HttpResponse:
     """Enrol an app: its key as a picture and as text, and a code that proves it was read."""
     user = request.user
-    if user_has_device(user):
+    if is_enrolled(user):
         if not user.is_verified():  # enrolled from elsewhere meanwhile: only a login with a code goes on
             logout(request)
             return HttpResponseRedirect(reverse("admin:login"))

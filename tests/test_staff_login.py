@@ -78,6 +78,17 @@ class TestTheSecondFactor:
         user.save()
         assert refreshed(held) == 401
 
+    def test_is_not_got_round_by_a_session_from_before_it(self, user):
+        mine, stolen = Client(), Client()
+        mine.force_login(user), stolen.force_login(user)
+        mine.get(reverse("two-factor"))
+        mine.post(reverse("two-factor"), {"code": code_of(TOTPDevice.objects.get())})
+        assert mine.get("/admin/").status_code == 200
+        for address in ("/admin/", "/admin/password_change/", "/admin/tenants/tenant/"):
+            stolen.force_login(user)
+            assert stolen.get(address, follow=True).redirect_chain == [(reverse("two-factor"), 302), (LOGIN, 302)]
+        assert "_auth_user_id" not in stolen.session
+
     def test_is_one_however_many_pages_that_enrol_it_are_opened_at_once(self, transactional_db, user):
         browsers = [Client() for _ in range(8)]
         for browser in browsers:
@@ -102,7 +113,8 @@ class TestTheSecondFactor:
         log_in(client)
         for address in ("/admin/", "/admin/tenants/tenant/", "/admin/tenants/tenant/new-tenant/"):
             assert client.get(address).headers["Location"] == reverse("two-factor")
-        assert client.get(reverse("two-factor")).status_code == 200
+        for name in ("two-factor", "backoffice-css"):
+            assert client.get(reverse(name)).status_code == 200
         device = TOTPDevice.objects.get()
         client.post(reverse("two-factor"), {"code": code_of(device)})
         assert client.get("/admin/").status_code == 200
