@@ -30,7 +30,7 @@ from unfold.views import ChangeList
 
 from config import audit
 from config.errors import violated_constraint
-from config.forms import AuditedForm, SeenForm, StrictChoiceField, StrictChoicesField, StrictJSONField
+from config.forms import AuditedForm, PartFormSet, SeenForm, StrictChoiceField, StrictChoicesField, StrictJSONField
 from config.models import AuditedModel
 
 
@@ -315,6 +315,7 @@ class RecordAdmin(LookedAt, BackOfficeAdmin):
 class PartInline(LookedAt, TabularInline):
     """What belongs to an object, as a tab on its page; each row leads to its own page, where it can be changed."""
 
+    formset = PartFormSet
     tab = True
     extra = 0
     per_page = 20

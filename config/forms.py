@@ -9,6 +9,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ParseError
+from unfold.forms import PaginationInlineFormSet
 
 from config import audit
 from config.models import AuditedModel
@@ -64,9 +65,11 @@ class StrictJSONField(forms.JSONField):
     """JSON as a body of the API may hold it: Django's own takes what no database stores, and what is none."""
 
     def to_python(self, value):
-        if self.disabled or value in self.empty_values or not isinstance(value, str) or isinstance(value, JSONString):
+        if self.disabled or isinstance(value, JSONString) or not isinstance(value, str | None):
             return super().to_python(value)
-        found = self._read(value)
+        found = None if value in self.empty_values else self._read(value)
+        if found is None:  # no column of ours holds a null: it is what the model begins with
+            return self.initial() if callable(self.initial) else self.initial
         return JSONString(found) if isinstance(found, str) else found
 
     def bound_data(self, data, initial):
@@ -89,14 +92,16 @@ class StrictJSONField(forms.JSONField):
 
 
 class StrictChoiceField(forms.ModelChoiceField):
-    """A choice that is shown again only if it is an id: Django's autocompletion looks up whatever was sent."""
+    """A choice that is shown only if it is an id: Django's autocompletion looks up whatever was sent, or stands in the
+    page's address."""
 
-    def bound_data(self, data, initial):
-        return super().bound_data(data if _is_id(self, data) else None, initial)
+    def prepare_value(self, value):
+        prepared = super().prepare_value(value)
+        return prepared if _is_id(self, prepared) else ""
 
 
 class StrictChoicesField(forms.ModelMultipleChoiceField):
-    """Several of them."""
+    """Several of them; an address gives none to an autocompletion of ours."""
 
     def bound_data(self, data, initial):
         return super().bound_data([each for each in data or () if _is_id(self, each)], initial)
@@ -108,3 +113,13 @@ def _is_id(field: forms.ModelChoiceField, sent: Any) -> bool:
     except forms.ValidationError:
         return False
     return True
+
+
+class PartFormSet(PaginationInlineFormSet):
+    """What belongs to an object, by pages: one that there is not is the nearest that there is."""
+
+    def get_page_num(self):
+        return self.request.GET.get(self.get_pagination_key(), 1)
+
+    def get_page(self, paginator, page):
+        return paginator.get_page(page)

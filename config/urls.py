@@ -2,10 +2,10 @@ from csp.constants import SELF, UNSAFE_INLINE
 from csp.decorators import csp_update
 from django.conf import settings
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 
-from config import backoffice, mailbox, views
+from config import backoffice, errors, mailbox, views
 
 # Both of the API's pages style themselves by script; Redoc searches in a worker that it makes itself.
 explorer = csp_update({"style-src": [SELF, UNSAFE_INLINE]})(SpectacularSwaggerSplitView.as_view(url_name="openapi"))
@@ -32,6 +32,7 @@ urlpatterns = [
     path("brand.css", views.brand_css, name="brand-css"),
     path("admin/brand.css", backoffice.brand_css, name="backoffice-css"),
     path("admin/", include("identity.staff_urls")),
+    re_path("^admin/r/", errors.not_found),  # Django's "view on site" of objects: none of ours is on one
     path("admin/", admin.site.urls),
 ]
 if settings.MAILBOX:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from auditlog.models import LogEntry
 from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from django.urls import reverse
 from django.utils.html import escape
@@ -13,15 +14,17 @@ from django.utils.html import escape
 from billing.models import BillingCustomer, Plan
 from identity.models import User
 from identity.roles import ADMINISTRATOR, SUPPORT, make_roles
-from leads.models import Lead
+from leads.models import Address, Lead
 from provisioning.models import Delivery
-from tenants.models import Contact, Resource, Tenant, TenantConfig
+from tenants.models import Branding, Contact, Resource, Tenant, TenantConfig
 from tests.conftest import at_once
 from tests.make import (
     make_config,
     make_contact,
+    make_invoice,
     make_key,
     make_lead,
+    make_plan,
     make_resource,
     make_run,
     make_tenant,
@@ -224,6 +227,26 @@ class TestJSON:
         office.post(change(resource), {**form_of(resource), "metadata": '{ "ż": 1.50 }'})
         assert LogEntry.objects.latest("id").changes == {}
 
+    @pytest.mark.parametrize("typed", ["", "null"])
+    def test_that_is_emptied_is_what_it_begins_with(self, office, typed):
+        plan = {
+            "name": "Standard", "tier": "BASIC", "currency_code": "EUR", "billing_cycle": "MONTHLY", "trial_days": "0",
+            "price": "1.00", "features": typed, "size_config": typed,
+        }  # fmt: skip
+        kept, tenant = make_plan(features=["a"]), make_tenant()
+        shown = {"initial-features": '["a"]', "initial-size_config": "{}"}
+        for page, fields in (
+            (reverse("admin:billing_plan_add"), plan),
+            (change(kept), {**plan, **shown}),
+            (reverse("admin:tenants_branding_add"), {"tenant": str(tenant.id), "theme_metadata": typed}),
+            (reverse("admin:tenants_resource_add"), {"tenant": str(tenant.id), "type": "s3", "metadata": typed}),
+        ):
+            assert office.post(page, fields).status_code == 302, page
+        assert list(Plan.objects.values_list("features", "size_config")) == [([], {})] * 2
+        assert (Branding.objects.get().theme_metadata, Resource.objects.get().metadata) == ({}, {})
+        page = office.post(change(make_config(tenant)), {"config_key": "a", "config_value": typed, "tenant": tenant.id})
+        assert "config_value" in page.context["adminform"].form.errors
+
 
 def test_a_plan_has_no_price_that_cannot_be_paid(office):
     plan = {
@@ -267,3 +290,24 @@ class TestWhatNoPageSends:
             page = office.post(change(obj), {**form_of(obj), name: chosen})
             assert page.status_code == 200
             assert list(page.context["adminform"].form.errors) == [name]
+
+    @pytest.mark.parametrize("sent", ["x", "%00", "%C2%B2", "9" * 5000], ids=range(4))
+    def test_in_an_address_is_no_defect_of_ours(self, office, sent):
+        tenant, invoice = make_tenant(), make_invoice()
+        for model in (Group, User, Address, Contact, Resource, TenantConfig, Branding, Plan, BillingCustomer):
+            asked = "&".join(f"{field.name}={sent}" for field in model._meta.get_fields())
+            address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_add")
+            assert office.get(f"{address}?{asked}").status_code == 200, model
+        for obj, parts in ((tenant, ("contacts", "resources", "invoices")), (invoice, ("payments", "credit_notes"))):
+            asked = "&".join(f"{part}-page={sent}" for part in parts)
+            assert office.get(f"{change(obj)}?{asked}").status_code == 200
+        kind = ContentType.objects.get_for_model(Tenant).pk
+        for seen_on in (f"{kind}/{sent}", f"{sent}/{tenant.id}", f"{kind}/{tenant.id}"):
+            assert office.get(f"/admin/r/{seen_on}/").status_code == 404
+
+    def test_as_the_page_of_parts_that_there_is_not_is_the_last(self, office):
+        tenant = make_tenant()
+        for number in range(21):
+            make_contact(tenant, email=f"{number}@acme.example")
+        for asked, shown in (("2", "20@"), ("3", "20@"), ("x", "0@")):
+            assert f">{shown}acme.example" in office.get(f"{change(tenant)}?contacts-page={asked}").content.decode()
