@@ -221,6 +221,9 @@ class PaymentInline(PartInline):
     paid = money("amount", _("amount"), currency="invoice.currency_code")
     paid_day = day("date", _("date"))
 
+    def get_queryset(self, request):
+        return super().get_queryset(request).select_related("invoice")
+
 
 class CreditNoteInline(PartInline):
     model = CreditNote

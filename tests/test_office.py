@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from billing.models import Invoice, InvoiceStatus, Plan
+from billing.models import Invoice, InvoiceStatus, Plan, SubscriptionStatus
 from billing.totals import Line
 from leads.models import LeadKey
 from provisioning.models import Delivery, Event, ProvisioningRun
@@ -22,6 +22,7 @@ from tests.make import (
     make_invoice,
     make_key,
     make_lead,
+    make_payment,
     make_resource,
     make_run,
     make_subscription,
@@ -47,6 +48,13 @@ def customers(count: int) -> None:
         tenant = make_tenant(lead=lead, address=lead.address)
         make_contact(tenant), make_resource(tenant), make_config(tenant)
         make_invoice(tenant), make_subscription(tenant), make_run(tenant)
+
+
+def statements(office, page: str) -> list[str]:
+    office.get(page)  # fills the caches of content types and the like
+    with CaptureQueriesContext(connection) as queries:
+        assert office.get(page).status_code == 200
+    return [each["sql"] for each in queries]
 
 
 class TestLists:
@@ -215,3 +223,27 @@ class TestPages:
         assert "boss" in page
         assert "Deleted by" not in page
         assert "Deleted by" in office.get(change(make_contact(deleted=True))).content.decode()
+
+    @pytest.mark.parametrize("make", [make_tenant, make_lead])
+    def test_read_the_timeline_once(self, office, make):
+        asked = statements(office, change(make()))
+        for table in ("events", "refused_calls"):
+            assert len([sql for sql in asked if f'FROM "{table}"' in sql and "LIMIT 100" in sql]) == 1
+
+    def test_look_up_once_who_made_and_who_changed_what_they_show(self, office):
+        boss, clerk = make_user(username="boss"), make_user(username="clerk")
+        page, nobodys = change(make_contact(created_by=boss.pk, modified_by=clerk.pk)), change(make_contact())
+        assert len(statements(office, page)) == len(statements(office, nobodys)) + 1
+        assert not [name for name in ("boss", "clerk") if name not in office.get(page).content.decode()]
+
+    def test_take_as_many_statements_for_many_parts_as_for_few(self, office):
+        def add() -> None:
+            make_payment(invoice)
+            make_subscription(tenant, status=SubscriptionStatus.CANCELLED)
+
+        invoice, tenant = make_invoice(), make_tenant()
+        add()
+        few = [len(statements(office, change(each))) for each in (invoice, tenant)]
+        for _ in range(4):
+            add()
+        assert [len(statements(office, change(each))) for each in (invoice, tenant)] == few

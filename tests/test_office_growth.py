@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from config.encryption import encrypt
+from tenants.models import Tenant
 from tests.make import make_key, make_lead, make_plan, make_user
 from tests.test_growth import grow, plan_of
 
@@ -107,8 +108,7 @@ def pages() -> dict[str, str]:
             found[f"{page.opts.verbose_name_plural}, {query.split('{')[0]}"] = f"{address}?{query.format(day=day)}"
         if name in SEARCHES:
             found[f"{page.opts.verbose_name_plural}, search"] = f"{address}?q={SEARCHES[name]}"
-    tenant = "60b725f1-0c9c-85c7-0d97-880dfe8191b3"
-    found["a tenant"] = reverse("admin:tenants_tenant_change", args=[tenant])
+    found["a tenant"] = reverse("admin:tenants_tenant_change", args=[Tenant.objects.get(key="k77").pk])
     return found
 
 
@@ -117,7 +117,7 @@ def cost_of(office, address: str) -> tuple[list[str], float, float]:
     cache.clear()
     with CaptureQueriesContext(connection) as queries:
         began = time.perf_counter()
-        assert office.get(address).status_code in (200, 302), address
+        assert office.get(address).status_code == 200, address
         took = time.perf_counter() - began
     asked = [each for each in queries.captured_queries if not each["sql"].startswith(("SAVEPOINT", "RELEASE"))]
     return [each["sql"] for each in asked], took * 1000, sum(float(each["time"]) for each in asked) * 1000
@@ -142,7 +142,7 @@ def test_pages_take_as_many_statements_for_many_tenants_as_for_few(client):
     for name, address in pages().items():
         found, took, asked = cost_of(client, address)
         assert len(found) == before[name], name
-        assert len(found) < 10, name
+        assert len(found) < (30 if name == "a tenant" else 10), name
         scans = {scan for sql in found for scan in re.findall(rf"Seq Scan on ({LARGE})\b", plan_of(sql))}
         lines.append(f"| {name} | {len(found)} | {asked:.0f} | {took:.0f} | {', '.join(sorted(scans))} |")
     if REPORT:

@@ -19,7 +19,7 @@ from billing.columns import day, money
 from billing.models import Invoice, Plan, Subscription
 from billing.models.subscriptions import LIVE
 from config import audit
-from config.admin import BackOfficeAdmin, PartInline
+from config.admin import BackOfficeAdmin, PartInline, once
 from config.errors import Conflict
 from identity import permissions as codes
 from identity.operations import OperationForm, operation
@@ -119,6 +119,7 @@ class WithTimeline(BackOfficeAdmin):
         return [*shown, (_("Timeline"), {"fields": ("timeline",), "classes": ["tab"]})] if obj else shown
 
     @display(description=_("timeline"))
+    @once
     def timeline(self, obj):
         entries = timeline_of(self.subjects(obj), limit=TIMELINE_LENGTH)
         return render_to_string("admin/timeline.html", {"entries": [_spoken(each) for each in entries]})
@@ -136,6 +137,9 @@ class SubscriptionInline(PartInline):
     model = Subscription
     fields = ("plan", "price_shown", "status", "period_start", "period_end")
     price_shown = money("price", _("price"))
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).select_related("plan")
 
 
 class InvoiceInline(PartInline):
