@@ -1,4 +1,5 @@
-"""Texts of libraries without a German of their own: named here, so that `make messages` keeps their translations."""
+"""Texts of libraries without a German of their own, or with one that is none ("Ausgewählte Adresse ändern"): named
+here, so that `make messages` keeps their translations."""
 
 from django.utils.translation import gettext_noop as _
 from django.utils.translation import ngettext_lazy as ngettext
@@ -7,6 +8,18 @@ AUDITLOG = (
     _("log entry"), _("log entries"), _("timestamp"), _("actor"), _("remote address"),
     _("create"), _("update"), _("delete"), _("access"), _("Created {repr:s}"), _("Updated {repr:s}"),
     _("Deleted {repr:s}"), _("Logged {repr:s}"),
+)  # fmt: skip
+DJANGO = (
+    _("Change selected %(model)s"), _("Delete selected %(model)s"), _("View selected %(model)s"),
+    _(
+        "Are you sure you want to delete the selected %(objects_name)s? All of the following objects and their "
+        "related items will be deleted:"
+    ),
+    _("Password-based authentication"), _("Enabled"), _("Disabled"),
+    _(
+        "Whether the user will be able to authenticate using a password or not. If disabled, they may still be able "
+        "to authenticate using other backends, such as Single Sign-On or LDAP."
+    ),
 )  # fmt: skip
 UNFOLD = (
     _("After you've created a user, you’ll be able to edit more user options."), _("All applications"),

@@ -18,6 +18,7 @@ from django.utils import translation
 from identity.admin import UNNAMED
 from identity.operations import OperatingAdmin
 from provisioning.models import Delivery
+from tenants.models import Contact
 from tests.make import SUBSCRIPTION, make_config, make_contact, make_invoice, make_lead, make_tenant, make_user
 from tests.test_house import ROOMS, ROOT
 from tests.test_office import change, changelist
@@ -122,6 +123,18 @@ def test_pages_speak_german_to_who_asks_for_it(office, staff):
         assert not [word for word in words if word not in said], page
     story = staff.get(f"/tenants/{tenant.id}/timeline").json()
     assert ("run", "provision", "requested") in [(each["kind"], each["name"], each["outcome"]) for each in story]
+
+
+def test_what_a_library_says_about_a_thing_is_german_whatever_the_things_gender(office):
+    contact = make_contact()
+    chosen = {"action": "delete_selected", "_selected_action": [str(contact.pk)]}
+    pages = {
+        "Kontakt löschen": office.get(change(contact), headers=GERMAN),
+        'title="Mandant ändern"': office.get(change(contact), headers=GERMAN),
+        "Soll die Auswahl (Kontakt) gelöscht werden?": office.post(changelist(Contact), chosen, headers=GERMAN),
+        "Anmeldung mit Passwort": office.get(reverse("admin:identity_user_add"), headers=GERMAN),
+    }
+    assert not [words for words, page in pages.items() if words not in page.content.decode()]
 
 
 def test_the_audit_log_names_fields_and_operations_in_german(office):
