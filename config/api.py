@@ -72,19 +72,19 @@ class ApiMixin:
         self.check_permissions(request)
 
     @property
-    def _action_name(self) -> str:
-        """The action, also while DRF is still asking for authenticators and has not set it."""
-        method = self.request.method.lower() if self.request else ""
+    def action_name(self) -> str:
+        """The action, also while DRF is still asking for authenticators and has not set it. A HEAD is a GET."""
+        method = self.request.method.lower().replace("head", "get") if self.request else ""
         return getattr(self, "action", None) or (getattr(self, "action_map", None) or {}).get(method, method)
 
     def get_authenticators(self):
-        return [] if self._action_name in self.public_actions else super().get_authenticators()
+        return [] if self.action_name in self.public_actions else super().get_authenticators()
 
     def get_permissions(self):
-        return [] if self._action_name in self.public_actions | self.open_actions else super().get_permissions()
+        return [] if self.action_name in self.public_actions | self.open_actions else super().get_permissions()
 
     def get_throttles(self):
-        return [self.throttles[self._action_name]()] if self._action_name in self.throttles else []
+        return [self.throttles[self.action_name]()] if self.action_name in self.throttles else []
 
     def get_authenticate_header(self, request) -> str:
         return 'Bearer realm="api"'

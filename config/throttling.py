@@ -55,7 +55,7 @@ class MinuteLimit(BaseThrottle):
             return True
         self.usage = get_usage(
             request._request,
-            group=f"{type(view).__module__}.{type(view).__name__}.{getattr(view, 'action', request.method)}",
+            group=f"{type(view).__module__}.{type(view).__name__}.{view.action_name}",
             key=_client_network,
             rate=f"{limit}/m",
             increment=True,

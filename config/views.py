@@ -47,7 +47,7 @@ def brand_css(request) -> HttpResponse:
 
 
 class StatusView(ApiView):
-    public_actions = frozenset({"get", "head"})
+    public_actions = frozenset({"get"})
 
 
 class PingView(StatusView):

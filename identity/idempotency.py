@@ -41,7 +41,7 @@ class IdempotentMixin:
     def initial(self, request, *args, **kwargs):
         super().initial(request, *args, **kwargs)  # type: ignore[misc]  # a mixin
         key = request.headers.get("Idempotency-Key")
-        if request.method == "POST" and key is not None and self._action_name not in self.not_idempotent:
+        if request.method == "POST" and key is not None and self.action_name not in self.not_idempotent:
             self.post = partial(once, key, self.post)  # what DRF's dispatch calls next
 
 

@@ -32,7 +32,7 @@ class LeadViewSet(IdempotentMixin, ApiViewSet):
     def initial(self, request, *args, **kwargs):
         super().initial(request, *args, **kwargs)
         # Here, where no transaction is open: a challenge is checked by a call, and takes an answer once.
-        if self._action_name == "create" and not is_answered(request):
+        if self.action_name == "create" and not is_answered(request):
             check_form(stamp=request.headers.get("X-Form-Stamp"), trap=request.headers.get("X-Form-Trap"))
             challenges.check(request)
 

@@ -26,7 +26,7 @@ from tenants.serializers import TenantSerializer
 
 
 class EventSchemaView(ApiView):
-    public_actions = frozenset({"get", "head"})
+    public_actions = frozenset({"get"})
 
     @extend_schema(
         operation_id="getEventSchema",

@@ -282,6 +282,12 @@ class TestKeys:
         caller = caller_for(make_lead())
         assert [caller.get(f"/tenants/keys/a{n}").status_code for n in range(3)] == [200, 200, 429]
 
+    def test_that_are_looked_up_by_head_count_as_much(self, caller_for, settings):
+        settings.KEY_CHECK_MAX_ATTEMPTS = 2
+        caller = caller_for(make_lead())
+        answers = [caller.request(method, "/tenants/keys/acme") for method in ("HEAD", "GET", "HEAD")]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+
     @pytest.mark.parametrize(
         ("company", "email", "keys", "domains"),
         [
