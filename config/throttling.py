@@ -23,12 +23,17 @@ def client_address(request: HttpRequest) -> str:
 
 
 def _client_network(group: str, request: HttpRequest) -> str:
-    """The client's address; of IPv6 the /64 network, which is what one customer of a provider is given."""
+    """The client's address; of IPv6 the /64 network, which is what one customer of a provider is given.
+
+    An IPv4 client that has come over IPv6 (::ffff:203.0.113.1) is one of IPv4: all of these have one /64.
+    """
     try:
         address = ipaddress.ip_address(client_address(request))
     except ValueError:
         return client_address(request)[:64]
-    return str(address if address.version == 4 else ipaddress.ip_network((address, 64), strict=False))
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
 
 
 def count_against(request, group: str, value: str, *, limit: int, seconds: int) -> None:

@@ -159,3 +159,14 @@ def test_the_forwarded_address_counts_only_behind_trusted_proxies(anyone, settin
         200,
         429,
     ]
+
+
+def test_ipv4_clients_that_come_over_ipv6_are_limited_each_for_itself(anyone, settings):
+    settings.TRUSTED_PROXIES, settings.PUBLIC_API_MAX_ATTEMPTS = 1, 1
+
+    def status(forwarded: str) -> int:
+        return anyone.post("/leads", sign_up_body(), **{"X-Forwarded-For": forwarded}).status_code
+
+    assert [status(f"::ffff:203.0.113.{n}") for n in (1, 2, 1)] == [200, 200, 429]
+    assert status("203.0.113.1") == 429
+    assert [status(f"2001:db8::{n}") for n in (1, 2)] == [200, 429]
