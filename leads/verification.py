@@ -70,7 +70,7 @@ def verify_lead(*, lead_id: uuid.UUID, key: str) -> str:
     IntegrityError (409) when another lead has proved the same address meanwhile; the key is then not spent.
     """
     now = timezone.now()
-    # Locked, so that nobody gives it another address meanwhile.
+    # Locked, so that nobody gives it another address meanwhile, and two keys of it do not prove its address twice.
     lead = Lead.objects.select_for_update(no_key=True).filter(id=lead_id).first()
     keys = LeadKey.objects.filter(lead_id=lead_id, used_at=None, expires_at__gt=now)
     if lead is None or not keys.filter(key_hash=LeadKey.hash(key, lead.email)).update(used_at=now):

@@ -5,6 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from leads.models import Lead
+from provisioning.models import Event
 from tenants.models import Contact, Tenant
 from tests.conftest import Caller, assert_error, at_once, call_back, open_run, report
 from tests.make import make_address, make_key, make_lead, make_plan, make_tenant, sign_up_body
@@ -129,6 +130,13 @@ class TestInARace:
         key = make_key(lead)
         answers = at_once(20, lambda _: Caller(key).post(f"/leads/{lead.id}/verify"))
         assert sorted(answer.status_code for answer in answers) == [200] + [401] * 19
+
+    def test_twenty_keys_of_one_lead_used_at_once_prove_its_address_once(self):
+        lead = lead_at_acme(is_validated=False)
+        keys = [make_key(lead) for _ in range(20)]
+        answers = at_once(20, lambda n: Caller(keys[n]).post(f"/leads/{lead.id}/verify"))
+        assert [answer.status_code for answer in answers] == [200] * 20
+        assert Event.objects.filter(type="LEAD_VERIFIED").count() == 1
 
     def test_two_leads_with_one_email_verified_at_once_leave_one_validated(self):
         leads = [make_lead(email=email, is_validated=False) for email in ("ada@acme.example", "Ada@Acme.Example")]
