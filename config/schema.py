@@ -15,21 +15,7 @@ from config.serializers import ModelSerializer, included_attribute
 
 READS = ("list", "retrieve")
 LIST_LIKE = ("list", "count", "bulk_update")
-CONFLICTING = frozenset(
-    {
-        "create",
-        "update",
-        "partial_update",
-        "bulk_update",
-        "verify",
-        "provision",
-        "deprovision",
-        "suspend",
-        "resume",
-        "rotate_secret",
-        "restore",
-    }
-)
+CONFLICTING = ("update", "partial_update", "bulk_update", "verify")
 VERBS = {
     "list": ("find{0}s", "List {1}s"),
     "count": ("count{0}s", "Count {1}s"),
@@ -129,7 +115,7 @@ class Schema(AutoSchema):
         if self.action == "create":
             return {200: serializer}
         if self.action in READS and serializer.relations:
-            made = _with_relations(serializer)
+            made = with_relations(serializer)
             return {200: made(many=True) if self.action == "list" else made}
         return super().get_response_serializers()
 
@@ -138,9 +124,13 @@ class Schema(AutoSchema):
             return self.get_parameters_of_headers()
         return list(self._query_parameters())
 
+    @property
+    def is_idempotent(self) -> bool:
+        """Whether the operation knows Idempotency-Key."""
+        return self.method == "POST" and self.action not in getattr(self.view, "not_idempotent", (self.action,))
+
     def get_parameters_of_headers(self) -> list[OpenApiParameter]:
-        """Idempotency-Key, where the view knows it."""
-        if self.method != "POST" or self.action in getattr(self.view, "not_idempotent", (self.action,)):
+        if not self.is_idempotent:
             return []
         text = "The same request with the same key is done once; the answer is kept for 24 hours."
         return [OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, description=text)]
@@ -148,7 +138,7 @@ class Schema(AutoSchema):
     def _query_parameters(self) -> Iterable[OpenApiParameter]:
         serializer = self.view.serializer_class
         if self.action in READS:
-            yield _json_parameter("filter", _filter_text(serializer, self.action))
+            yield filter_parameter(serializer, self.action)
         if self.action in ("count", "bulk_update"):
             yield _json_parameter("where", _where_text(serializer))
         if self.action == "list":
@@ -193,8 +183,10 @@ class Schema(AutoSchema):
             yield from (400, 413, 415, 422)
         if self.action in (*READS, "count", "bulk_update") or "{key}" in path:
             yield 400
+        if self.is_idempotent:  # a key that is none, one in flight, one of another request
+            yield from (400, 409, 422)
         yield from getattr(self.view, "error_statuses", {}).get(self.action, ())
-        if self.action in CONFLICTING or path == "/leads/{id}/tenants":
+        if self.action in CONFLICTING:
             yield 409
         if path == "/manage/users":  # an identity provider that has the name, that refuses us, or that is away
             yield from (409, 502, 503)
@@ -203,7 +195,8 @@ class Schema(AutoSchema):
 _made: dict[type, type] = {}
 
 
-def _with_relations(serializer: type[ModelSerializer]) -> type[ModelSerializer]:
+def with_relations(serializer: type[ModelSerializer]) -> type[ModelSerializer]:
+    """For the description alone: `serializer` with what `include` may ask for."""
     if serializer not in _made:
         _made[serializer] = including(serializer, *serializer.relations, required=False)
     return _made[serializer]
@@ -211,6 +204,10 @@ def _with_relations(serializer: type[ModelSerializer]) -> type[ModelSerializer]:
 
 def _json_parameter(name: str, description: str) -> OpenApiParameter:
     return OpenApiParameter(name, str, description=description)
+
+
+def filter_parameter(serializer, action: str = "retrieve") -> OpenApiParameter:
+    return _json_parameter("filter", _filter_text(serializer, action))
 
 
 def _filter_text(serializer, action: str) -> str:

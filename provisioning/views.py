@@ -52,7 +52,7 @@ class ProvisioningViewSet(IdempotentMixin, ApiViewSet):
         "timeline": (codes.VIEW_TENANT,),
     }
     lead_actions = frozenset({"timeline"})
-    error_statuses: ClassVar = {"provision": (402,)}
+    error_statuses: ClassVar = {"provision": (402,), "timeline": (400,)}
 
     def known(self, id: uuid.UUID) -> uuid.UUID:
         """`id`, of a tenant that the caller may know of; it is read behind its lock. Raises Http404."""

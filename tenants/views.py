@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from config.api import ApiView, ApiViewSet, crud_codes
 from config.filters import must_be_of_one, prefetches, read_filter
-from config.schema import including, model_schema
+from config.schema import filter_parameter, including, model_schema, with_relations
 from config.serializers import Selection, Serializer
 from config.throttling import KeyCheckLimit, PublicLimit
 from identity import permissions as codes
@@ -152,6 +152,7 @@ class TenantConfigViewSet(IdempotentMixin, ApiViewSet):
         ),
         "tenant": (codes.VIEW_CONFIG,),
     }
+    error_statuses: ClassVar = {"tenant": (400,)}
 
     def get_queryset(self):
         """A lead may read what the service goes by, and not write it: see `service_keys`."""
@@ -163,7 +164,8 @@ class TenantConfigViewSet(IdempotentMixin, ApiViewSet):
     @extend_schema(
         operation_id="getTenantOfTenantConfig",
         summary="The tenant of a configuration",
-        responses={200: TenantSerializer},
+        parameters=[filter_parameter(TenantSerializer)],
+        responses={200: with_relations(TenantSerializer)},
     )
     def tenant(self, request, id):
         """The tenant that the configuration belongs to."""

@@ -232,3 +232,23 @@ class TestTheDescription:
             else:
                 assert "content" not in response
         assert Event.objects.exists()
+
+    def test_knows_how_what_has_no_body_is_refused(self, description, staff):
+        tenant, key = f"/tenants/{make_tenant(status=0).id}", {"Idempotency-Key": "k"}
+        refusals = {
+            "/tenants/{id}/suspend": staff.post(f"{tenant}/suspend", **{"Idempotency-Key": "a b"}),
+            "/tenants/{id}/resume": [staff.post(f"{tenant}/{move}", **key) for move in ("suspend", "resume")][-1],
+            "/tenants/{id}/timeline": staff.get(f"{tenant}/timeline", limit="x"),
+            "/tenant-configs/{id}/tenant": staff.get(f"/tenant-configs/{make_config().id}/tenant", filter="{"),
+        }
+        assert [answer.status_code for answer in refusals.values()] == [400, 422, 400, 400]
+        for path, answer in refusals.items():
+            (operation,) = description["paths"][path].values()
+            assert str(answer.status_code) in operation["responses"], path
+
+    def test_knows_what_the_tenant_of_a_configuration_can_be_asked_for(self, description, staff):
+        answer = staff.get(f"/tenant-configs/{make_config().id}/tenant", filter={"include": ["contacts", "lead"]})
+        operation = description["paths"]["/tenant-configs/{id}/tenant"]["get"]
+        shape = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        assert answer.json().keys() <= description["components"]["schemas"][shape]["properties"].keys()
+        assert "filter" in [parameter["name"] for parameter in operation["parameters"]]
