@@ -263,8 +263,11 @@ def test_german_is_complete_and_is_the_language_of_the_mails_too(service, visit)
     expect(page.get_by_role("heading")).to_have_text("Beginnen Sie mit Tenantry")
     assert page.locator("html").get_attribute("lang") == "de"
     page.get_by_role("link", name="English").click()
-    expect(page.get_by_role("heading")).to_have_text("Get started with Tenantry")
     page.goto(f"{service}/signup")  # the choice is remembered
+    expect(page.get_by_role("heading")).to_have_text("Get started with Tenantry")
+
+    page = visit(locale="en-GB")  # where only the choice says German
+    page.goto(f"{service}/signup")
     page.get_by_role("link", name="Deutsch").click()
     page.get_by_role("button", name="Registrieren").click()
     expect(page.locator("#email-error")).to_have_text("Bitte füllen Sie dieses Feld aus.")

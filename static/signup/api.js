@@ -15,7 +15,8 @@ export class Refused extends Error {
 
 /** The JSON that `method path` answers, null for none. Throws Refused, and AbortError when `signal` aborts it. */
 export async function call(method, path, { body, token, headers = {}, signal } = {}) {
-  const sent = { Accept: "application/json", ...headers };
+  // No cookie is sent, so the page's language is: a sign-up's is that of its mails.
+  const sent = { Accept: "application/json", "Accept-Language": document.documentElement.lang, ...headers };
   if (body !== undefined) sent["Content-Type"] = "application/json";
   if (token) sent.Authorization = `Bearer ${token}`;
   let answer;
