@@ -216,6 +216,7 @@ class TestTheChallenge:
     def test_is_in_the_form_and_in_its_policy_alone(self, anyone, asked):
         page = anyone.get("/signup")
         assert b'class="cf-turnstile" data-sitekey="site"' in page.content
+        assert b'data-challenge="cf-turnstile-response" data-challenge-object="turnstile"' in page.content
         assert "script-src 'self' https://challenges.cloudflare.com" in page.headers["Content-Security-Policy"]
         assert b"hush" not in page.content
         assert "cloudflare" not in anyone.get("/signup/sent").headers["Content-Security-Policy"]

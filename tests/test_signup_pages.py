@@ -12,6 +12,7 @@ from config.signing import webhook_signature
 from identity.permissions import ALL_CODES
 from identity.tokens import mint
 from tests.browser import DEVICES, PATIENCE, assert_accessible, picture, tab_to
+from tests.challenge import WIDGET, Once
 from tests.receiver import SECRET, receiving
 from tests.world import served, wait_until
 
@@ -320,6 +321,21 @@ def test_a_form_that_is_filled_where_nobody_sees_is_refused(service, visit):
     page.click("button[type=submit]")
     expect(page.get_by_role("alert")).to_contain_text("A field was filled that nobody sees")
     assert staff("GET", f'{service}/leads/count?where={{"email":"bot@trap.example"}}') == {"count": 0}
+
+
+def test_a_form_that_is_refused_can_be_mended_and_sent_again_behind_a_challenge(visit, tmp_path):
+    """A provider takes an answer once, so the widget has to give another."""
+    doorman = {"CHALLENGE_PROVIDER": "tests.challenge.Once", "CHALLENGE_SITE_KEY": "s", "CHALLENGE_SECRET": "s"}
+    with served(VAR_DIR=str(tmp_path), WORK_EMAIL_REQUIRED="true", **QUICK, **doorman) as url:
+        page = visit()
+        page.route(Once.script, lambda route: route.fulfill(body=WIDGET, content_type="text/javascript"))
+        fill_in(page, url, "ada@gmail.com")
+        page.click("button[type=submit]")
+        expect(page.locator("#email-error")).to_have_text("Sign up with the address of your company.")
+        page.fill("#email", "ada@challenge.example")
+        page.click("button[type=submit]")
+        page.wait_for_url("**/signup/sent")
+        page.context.close()
 
 
 @pytest.mark.parametrize(

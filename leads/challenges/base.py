@@ -25,6 +25,8 @@ class Unavailable(APIException):
 class Challenge:
     script: ClassVar[str]
     """The provider's script, which turns the elements of class `widget` into the challenge."""
+    script_object: ClassVar[str]
+    """The script's global object, whose `reset()` has the widget give another answer: one is taken once."""
     widget: ClassVar[str]
     field: ClassVar[str]
     """The form's field that the script puts the answer into."""

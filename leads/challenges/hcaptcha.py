@@ -7,6 +7,7 @@ ORIGINS = ["https://hcaptcha.com", "https://*.hcaptcha.com"]
 
 class HCaptcha(Challenge):
     script = "https://js.hcaptcha.com/1/api.js"
+    script_object = "hcaptcha"
     widget = "h-captcha"
     field = "h-captcha-response"
     verify_url = "https://api.hcaptcha.com/siteverify"

@@ -7,6 +7,7 @@ ORIGIN = "https://challenges.cloudflare.com"
 
 class Turnstile(Challenge):
     script = f"{ORIGIN}/turnstile/v0/api.js"
+    script_object = "turnstile"
     widget = "cf-turnstile"
     field = "cf-turnstile-response"
     verify_url = f"{ORIGIN}/turnstile/v0/siteverify"

@@ -39,6 +39,7 @@ form.addEventListener("submit", (event) => {
       location.assign(form.dataset.next);
     } catch (error) {
       explain(error, inputs, notice);
+      window[form.dataset.challengeObject]?.reset(); // its answer was for this attempt alone
     }
   });
 });
