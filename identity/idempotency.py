@@ -75,7 +75,21 @@ def is_answered(request: Request) -> bool:
     """Whether a request with this Idempotency-Key was answered, so that this one changes nothing."""
     if (key := request.headers.get("Idempotency-Key")) is None:
         return False
+    return _is_answered(_digest(_caller(request), key))
+
+
+def is_repetition(request: Request) -> bool:
+    """As `is_answered`, where a request with this key may be in flight: raises Conflict (409) for one that is."""
+    if (key := request.headers.get("Idempotency-Key")) is None:
+        return False
     scope = _digest(_caller(request), key)
+    with transaction.atomic():  # SQLite waits here until the other has ended
+        if _is_held(scope):
+            raise _in_flight()
+        return _is_answered(scope)
+
+
+def _is_answered(scope: str) -> bool:
     return IdempotentRequest.objects.filter(scope=scope, created_on__gte=timezone.now() - KEPT).exists()
 
 
@@ -87,8 +101,27 @@ def _hold(scope: str) -> bool:
     if connection.vendor != "postgresql":
         return True
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [int(scope[:16], 16) - 2**63])
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_lock(scope)])
         return cursor.fetchone()[0]
+
+
+def _is_held(scope: str) -> bool:
+    """Whether another request has the lock. It is not tried: who is about to take it would be refused for that."""
+    if connection.vendor != "postgresql":
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+            " WHERE datname = current_database() AND locktype = 'advisory' AND objsubid = 1"
+            " AND (classid::bigint << 32 | objid::bigint) = %s)",
+            [_lock(scope)],
+        )
+        return cursor.fetchone()[0]
+
+
+def _lock(scope: str) -> int:
+    """The number of the scope's advisory lock, of 64 bits."""
+    return int(scope[:16], 16) - 2**63
 
 
 def _in_flight() -> Conflict:

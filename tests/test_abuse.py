@@ -2,6 +2,7 @@
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,7 @@ import pytest
 from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signing import TimestampSigner
+from django.db import connections
 from django.utils import timezone
 
 from identity.models import IdempotentRequest
@@ -207,6 +209,48 @@ class TestTheChallenge:
         IdempotentRequest.objects.update(created_on=timezone.now() - timedelta(hours=25))
         assert anyone.post("/leads", body, **headers).status_code == 200
         assert len(asked) == 2
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("ends", ["in time", "late"])
+    def test_whose_answer_the_first_request_has_spent_is_not_failed_by_its_repetition(self, monkeypatch, ends):
+        """It is in flight, or answered by the time that the provider has refused its repetition."""
+        begun, over, asked = threading.Event(), threading.Event(), []
+
+        class Once:
+            def passes(self, response, address):
+                asked.append(response)
+                if len(asked) == 2 and ends == "in time":
+                    over.set()
+                    first.result(20)
+                return len(asked) == 1
+
+        def during(*_, **__):
+            begun.set()
+            over.wait(20)
+
+        monkeypatch.setattr(challenges, "active", Once)
+        monkeypatch.setattr("leads.verification.lead_created.send", during)
+        body, headers = sign_up_body(), {"X-Challenge-Response": "human", "Idempotency-Key": "1"}
+
+        def send():
+            try:
+                return Caller().post("/leads", body, **headers)
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(send)
+            begun.wait(20)
+            second = Caller().post("/leads", body, **headers)
+            over.set()
+            assert first.result(20).status_code == 200
+        if ends == "in time":
+            assert second.json() == first.result().json()
+        else:
+            assert_error(second, 409, code="request_in_flight")
+        assert len(asked) == 2
+        other = {**headers, "Idempotency-Key": "2"}
+        assert_error(Caller().post("/leads", body, **other), 400, code="challenge_failed")
 
     def test_that_cannot_be_checked_is_a_503(self, anyone, asked, monkeypatch):
         monkeypatch.setattr(Turnstile, "verify_url", "http://127.0.0.1:1/")
