@@ -32,7 +32,15 @@ from unfold.views import ChangeList
 
 from config import audit
 from config.errors import violated_constraint
-from config.forms import AuditedForm, PartFormSet, SeenForm, StrictChoiceField, StrictChoicesField, StrictJSONField
+from config.forms import (
+    AuditedForm,
+    PartFormSet,
+    SeenForm,
+    StrictChoiceField,
+    StrictChoicesField,
+    StrictEmailField,
+    StrictJSONField,
+)
 from config.models import AuditedModel
 
 
@@ -227,6 +235,8 @@ class AuditedAdmin(BackOfficeAdmin):
     def formfield_for_dbfield(self, db_field, request, **kwargs):
         if isinstance(db_field, models.JSONField):
             kwargs["form_class"] = StrictJSONField
+        elif isinstance(db_field, models.EmailField):
+            kwargs["form_class"] = StrictEmailField
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def changeform_view(self, request, object_id=None, form_url="", extra_context=None):

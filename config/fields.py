@@ -6,6 +6,8 @@ from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from config.domains import ascii_address
+
 one_line = RegexValidator(
     r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z",
     _("The text holds a line break or another control character."),
@@ -24,10 +26,15 @@ class Text(serializers.CharField):
 
 
 class Email(serializers.EmailField):
+    """A mail address at a host name, which is kept in ASCII: mail goes to the very domain that a tenant names."""
+
     def to_internal_value(self, data):
         if not isinstance(data, str):
             self.fail("invalid")
-        return super().to_internal_value(data)
+        try:
+            return ascii_address(super().to_internal_value(data))
+        except ValueError:
+            self.fail("invalid")
 
 
 class Id(serializers.UUIDField):

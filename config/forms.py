@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.core.validators import validate_email
 from django.db.models import Model
 from django.forms.fields import InvalidJSONInput, JSONString
 from django.utils.crypto import salted_hmac
@@ -12,6 +13,7 @@ from rest_framework.exceptions import ParseError
 from unfold.forms import PaginationInlineFormSet
 
 from config import audit
+from config.domains import ascii_address
 from config.models import AuditedModel
 from config.parsing import load_json, unstorable_path
 
@@ -59,6 +61,17 @@ class AuditedForm(SeenForm):
         conditions = [getattr(each, "condition", None) for each in self._meta.model._meta.constraints]
         named = {name for each in conditions if each is not None for name in each.referenced_base_fields}
         return super()._get_validation_exclusions() - (named - set(self.fields))
+
+
+class StrictEmailField(forms.EmailField):
+    """A mail address as a body of the API may hold it."""
+
+    def to_python(self, value):
+        value = super().to_python(value)
+        try:
+            return value and ascii_address(value)
+        except ValueError as error:
+            raise forms.ValidationError(validate_email.message, code="invalid") from error
 
 
 class StrictJSONField(forms.JSONField):

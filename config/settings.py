@@ -18,6 +18,7 @@ from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 from config import env
+from config.domains import ascii_domain
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.read_dotenv(BASE_DIR / ".env")
@@ -346,7 +347,7 @@ SIGN_UPS_PER_DOMAIN = env.integer("SIGN_UPS_PER_DOMAIN", 100 if PUBLIC_API_MAX_A
 RESEND_COOLDOWN = env.integer("RESEND_COOLDOWN", 60 if PUBLIC_API_MAX_ATTEMPTS else 0)
 FORM_MIN_SECONDS = env.integer("FORM_MIN_SECONDS", 2)
 WORK_EMAIL_REQUIRED = env.boolean("WORK_EMAIL_REQUIRED", False)
-PUBLIC_MAIL_DOMAINS = frozenset(name.lower() for name in env.listing("PUBLIC_MAIL_DOMAINS"))
+PUBLIC_MAIL_DOMAINS = frozenset(map(ascii_domain, env.listing("PUBLIC_MAIL_DOMAINS")))
 CHALLENGE_PROVIDER = env.text("CHALLENGE_PROVIDER")
 CHALLENGE_SITE_KEY = env.text("CHALLENGE_SITE_KEY")
 CHALLENGE_SECRET = env.secret("CHALLENGE_SECRET", required=PRODUCTION and CHALLENGE_PROVIDER is not None)

@@ -10,6 +10,7 @@ import uuid
 from django.conf import settings
 from django.core.signing import BadSignature, TimestampSigner
 
+from config.domains import mail_domain
 from config.errors import BadRequest
 from config.throttling import count_against
 from leads.mail_domains import is_public
@@ -21,7 +22,7 @@ _signer = TimestampSigner(salt="leads.form")
 
 def limit_sign_ups(request, email: str) -> None:
     """Count a sign-up against its address and its mail domain. Raises Throttled (429)."""
-    domain = email.rpartition("@")[2].lower()
+    domain = mail_domain(email)
     count_against(request, "sign-ups of an address", email.lower(), limit=settings.SIGN_UPS_PER_EMAIL, seconds=HOUR)
     if not is_public(domain):
         count_against(request, "sign-ups of a domain", domain, limit=settings.SIGN_UPS_PER_DOMAIN, seconds=HOUR)

@@ -29,5 +29,5 @@ PROVIDERS = frozenset(
 
 
 def is_public(domain: str) -> bool:
-    """Whether anybody can have an address at `domain` (in lower case). PUBLIC_MAIL_DOMAINS adds to what is known."""
+    """Whether anybody can have an address at `domain`, in ASCII. PUBLIC_MAIL_DOMAINS adds to what is known."""
     return domain in PROVIDERS or domain in blocklist or domain in settings.PUBLIC_MAIL_DOMAINS

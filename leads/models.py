@@ -8,6 +8,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from config.domains import mail_domain
 from config.fields import one_line
 from config.models import AuditedManager, AuditedModel, AuditedQuerySet
 
@@ -77,7 +78,7 @@ class Lead(AuditedModel):
 
     @property
     def email_domain(self) -> str:
-        return self.email.rpartition("@")[2].lower()
+        return mail_domain(self.email)
 
 
 class LeadKey(models.Model):

@@ -3,6 +3,7 @@
 from django.conf import settings
 from rest_framework import serializers
 
+from config.domains import mail_domain
 from config.fields import RelatedId
 from config.serializers import AUDIT_FIELDS, ModelSerializer, Relation, Serializer
 from leads.mail_domains import is_public
@@ -47,7 +48,7 @@ class SignUpSerializer(ModelSerializer):
         fields = ("first_name", "last_name", "company_name", "email", "address")
 
     def validate_email(self, email: str) -> str:
-        if settings.WORK_EMAIL_REQUIRED and is_public(email.rpartition("@")[2].lower()):
+        if settings.WORK_EMAIL_REQUIRED and is_public(mail_domain(email)):
             raise serializers.ValidationError("Sign up with the address of your company.", code="work_email")
         return email
 

@@ -3,8 +3,9 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from config.domains import ascii_domain
 from config.fields import one_line
-from config.forms import AuditedForm
+from config.forms import AuditedForm, StrictEmailField
 from identity.operations import OperationForm
 from leads.models import Address
 from tenants.models import Tenant, validate_domains
@@ -25,7 +26,7 @@ class DomainList(forms.CharField):
         return ", ".join(value) if isinstance(value, list) else value
 
     def to_python(self, value):
-        return [each.strip().lower() for each in super().to_python(value).split(",") if each.strip()]
+        return [ascii_domain(each.strip()) for each in super().to_python(value).split(",") if each.strip()]
 
 
 class TenantForm(OperationForm):
@@ -40,7 +41,7 @@ class TenantForm(OperationForm):
 class NewTenantForm(TenantForm):
     contact_first_name = forms.CharField(label=_("First name of the contact"), max_length=100, validators=[one_line])
     contact_last_name = forms.CharField(label=_("Last name of the contact"), max_length=100, validators=[one_line])
-    contact_email = forms.EmailField(label=_("Email of the contact"), max_length=100)
+    contact_email = StrictEmailField(label=_("Email of the contact"), max_length=100)
     address = forms.CharField(label=_("Street"), required=False, max_length=500)
     zip = forms.CharField(label=_("Postal code"), required=False, max_length=25, validators=[one_line])
     city = forms.CharField(label=_("City"), required=False, max_length=100, validators=[one_line])

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 
+from config.domains import readable_domain
 from config.errors import BadRequest
 from leads.mail_domains import is_public
 from leads.models import Lead
@@ -29,7 +30,8 @@ def propose(lead: Lead) -> list[str]:
     words = _words(lead.company_name)
     while len(words) > 1 and words[-1] in LEGAL_FORMS:
         words.pop()
-    host = [] if is_public(lead.email_domain) else ["".join(_words(lead.email_domain.split(".")[0]))]
+    domain = readable_domain(lead.email_domain)
+    host = [] if is_public(lead.email_domain) else ["".join(_words(domain.split(".")[0]))]
     names = ["".join(words), *words[:1], *host, "".join(word[0] for word in words)]
     keys = [name[:KEY_LENGTH] for name in names if len(name) > 1] or ["team"]
     return _free([*keys, *_like(keys[0])])[: 1 + SUGGESTIONS]

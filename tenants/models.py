@@ -7,13 +7,11 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from config.domains import HOSTNAME
 from config.fields import one_line
 from config.models import AuditedModel
 from identity import providers
 from leads.models import Address, Lead
-
-HOSTNAME = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-"""RFC 1123, section 2.1, in lower case."""
 
 MAX_DOMAINS = 100
 KEY_LENGTH = 10

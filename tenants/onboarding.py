@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import AuthenticationFailed
 
+from config.domains import mail_domain
 from config.errors import BadRequest
 from leads.mail_domains import is_public
 from leads.models import Address, Lead
@@ -73,7 +74,7 @@ def onboard(
 
     Raises BadRequest when the contact's mail domain is not among `domains`, IntegrityError (409) for a taken key.
     """
-    _check_domain(contact["email"].rpartition("@")[2].lower(), domains)
+    _check_domain(mail_domain(contact["email"]), domains)
     stored = _address({field: value for field, value in address.items() if value not in (None, "")}, actor)
     tenant = Tenant.objects.create(
         name=name, key=key, domains=domains, address=stored, created_by=actor, modified_by=actor

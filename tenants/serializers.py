@@ -3,6 +3,7 @@
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
 
+from config.domains import ascii_domain
 from config.fields import JSONObject, RelatedId, Text
 from config.serializers import AUDIT_FIELDS, ModelSerializer, Relation
 from leads.serializers import AddressSerializer, LeadSerializer, SignUpAddressSerializer
@@ -19,7 +20,7 @@ from tenants.models import (
 
 
 class Domains(serializers.ListField):
-    """Host names, kept in lower case."""
+    """Host names, kept as `config.domains` has them."""
 
     def __init__(self, **kwargs):
         super().__init__(
@@ -27,7 +28,7 @@ class Domains(serializers.ListField):
         )
 
     def to_internal_value(self, data):
-        return [item.lower() for item in super().to_internal_value(data)]
+        return [ascii_domain(item) for item in super().to_internal_value(data)]
 
 
 class TenantSerializer(ModelSerializer):

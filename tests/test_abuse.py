@@ -51,6 +51,17 @@ class TestLimits:
         assert statuses("acme.example") == [200, 200, 429]
         assert statuses("gmail.com") == [200, 200, 200]
 
+    def test_take_both_forms_of_an_internationalised_domain_for_one(self, anyone, settings):
+        settings.SIGN_UPS_PER_DOMAIN, settings.SIGN_UPS_PER_EMAIL = 4, 2
+
+        def status(email: str) -> int:
+            return anyone.post("/leads", sign_up_body(email=email)).status_code
+
+        written = "{}@müller.example", "{}@xn--mller-kva.example", "{}@MÜLLER.example"
+        assert [status(form.format("ada")) for form in written] == [200, 200, 429]
+        assert [status(form.format("bob")) for form in written[:2]] == [200, 200]
+        assert status("eve@müller.example") == 429
+
     def test_a_refused_body_counts_against_nobody(self, anyone, settings):
         settings.SIGN_UPS_PER_EMAIL = 1
         assert anyone.post("/leads", sign_up_body(email="a@acme.example", lastName="")).status_code == 422
@@ -295,8 +306,8 @@ class TestPublicMailDomains:
 
     def test_are_refused_at_the_sign_up_where_a_work_address_is_required(self, anyone, settings):
         settings.WORK_EMAIL_REQUIRED = True
-        settings.PUBLIC_MAIL_DOMAINS = frozenset({"club.example"})
-        for email in ("ada@GMail.com", "ada@mailinator.com", "ada@club.example"):
+        settings.PUBLIC_MAIL_DOMAINS = frozenset({"club.example", "xn--mller-kva.example"})
+        for email in ("ada@GMail.com", "ada@mailinator.com", "ada@club.example", "ada@Müller.example"):
             error = assert_error(anyone.post("/leads", sign_up_body(email=email)), 422)
             assert (error["details"][0]["path"], error["details"][0]["code"]) == ("/email", "work_email")
         assert anyone.post("/leads", sign_up_body(email="ada@acme.example")).status_code == 200

@@ -266,9 +266,19 @@ def test_domains_are_written_with_commas_and_refused_where_they_are_none(office)
     refused = office.post(change(tenant), {**form_of(tenant), "domains": "no host"})
     assert refused.status_code == 200
     assert "no host" in refused.content.decode()
-    assert office.post(change(tenant), {**form_of(tenant), "domains": "ACME.test"}).status_code == 302
+    assert office.post(change(tenant), {**form_of(tenant), "domains": "ACME.test, Müller.test"}).status_code == 302
     tenant.refresh_from_db()
-    assert tenant.domains == ["acme.test"]
+    assert tenant.domains == ["acme.test", "xn--mller-kva.test"]
+
+
+def test_mail_addresses_are_refused_and_kept_as_by_the_api(office):
+    contact, lead = make_contact(), make_lead()
+    for obj in (contact, lead):
+        refused = office.post(change(obj), {**form_of(obj), "email": "ada@[127.0.0.1]"})
+        assert "Enter a valid email address." in refused.content.decode()
+        assert office.post(change(obj), {**form_of(obj), "email": "ada@müller.test"}).status_code == 302
+        obj.refresh_from_db()
+        assert obj.email == "ada@xn--mller-kva.test"
 
 
 class TestWhatNoPageSends:

@@ -54,6 +54,19 @@ class TestALead:
         answer = caller_for(lead).post(f"/leads/{lead.id}/tenants", {**BODY, "domains": ["ACME.example"]})
         assert answer.json()["domains"] == ["acme.example"]
 
+    @pytest.mark.parametrize("domain", ["müller.example", "MÜLLER.example", "xn--mller-kva.example"])
+    @pytest.mark.parametrize("email", ["ada@müller.example", "ada@xn--mller-kva.example"])
+    def test_may_write_an_internationalised_domain_in_either_form(self, caller_for, email, domain):
+        lead = make_lead(email=email)
+        proposed = caller_for(lead).get(f"/leads/{lead.id}/proposal").json()
+        assert (proposed["domains"], "muller" in proposed["keys"]) == (["xn--mller-kva.example"], True)
+        answer = caller_for(lead).post(f"/leads/{lead.id}/tenants", {**BODY, "domains": [domain]})
+        assert answer.json()["domains"] == proposed["domains"]
+        twice = {"key": "acme2", "domains": ["müller.example", "xn--mller-kva.example"]}
+        other = make_lead(email=email.replace("ada", "bob"))
+        error = assert_error(caller_for(other).post(f"/leads/{other.id}/tenants", twice), 422)
+        assert error["details"][0]["code"] == "uniqueItems"
+
     def test_that_is_not_validated_or_has_a_tenant_or_is_another_is_refused(self, caller_for):
         lead = lead_at_acme()
         path = f"/leads/{lead.id}/tenants"
@@ -81,6 +94,9 @@ def test_staff_create_a_tenant_with_its_first_contact(staff):
     assert answer.json()["address"]["country"] == "GB"
     assert answer.json()["contacts"][0]["type"] == "it"
     assert_error(staff.post("/tenants", {**body, "key": "other", "domains": ["other.example"]}), 400)
+    there = {**contact, "email": "ada@müller.example"}
+    answer = staff.post("/tenants", {**body, "key": "muller", "contact": there, "domains": ["xn--mller-kva.example"]})
+    assert answer.json()["contacts"][0]["email"] == "ada@xn--mller-kva.example"
     assert_error(staff.post("/tenants", {name: value for name, value in body.items() if name != "contact"}), 422)
 
 

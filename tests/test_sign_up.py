@@ -39,6 +39,15 @@ def test_a_sign_up_answers_an_id_and_mails_a_key_whose_hash_alone_is_kept(anyone
     assert key not in str(list(Event.objects.values())) + str(list(Delivery.objects.values()))
 
 
+def test_the_mail_goes_to_the_very_domain_that_the_tenant_names(anyone, caller_for, relayed):
+    """What the standards read differently ("ß", which was "ss" in IDNA 2003) are two domains, of two owners."""
+    id = anyone.post("/leads", sign_up_body(email="ada@faß.example")).json()["id"]
+    relayed()
+    assert mail.outbox[0].message()["To"] == "ada@xn--fa-hia.example"
+    proposed = caller_for(Lead.objects.get(id=id)).get(f"/leads/{id}/proposal").json()
+    assert proposed["domains"] == ["xn--fa-hia.example"]
+
+
 def test_the_key_of_the_mail_gives_the_leads_token_once(anyone, relayed):
     id = anyone.post("/leads", sign_up_body()).json()["id"]
     relayed()

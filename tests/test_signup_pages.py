@@ -141,9 +141,9 @@ def test_the_way_leads_from_the_form_to_the_active_tenant(service, visit, device
     expect(page.locator(".verdict")).to_contain_text("is free")
     key.fill(f"{device.title()}1")
     expect(page.locator(".verdict")).to_have_text(f"{device}1 is free.")
-    page.fill("#domain", "https://www.More.example/contact")
+    page.fill("#domain", "https://www.Möre.example/contact")
     page.get_by_role("button", name="Add").click()
-    expect(page.locator(".domains li").nth(1)).to_contain_text("more.example")
+    expect(page.locator(".domains li").nth(1)).to_contain_text("xn--mre-sna.example")
     picture(page, "09-workspace", device=device)
     assert_accessible(page)
 
@@ -159,7 +159,7 @@ def test_the_way_leads_from_the_form_to_the_active_tenant(service, visit, device
     picture(page, "11-ready", device=device)
     assert_accessible(page)
     (tenant,) = staff("GET", f'{service}/tenants?filter={{"where":{{"name":"{company}"}}}}')
-    assert (tenant["status"], tenant["domains"]) == (0, [f"{device}.example", "more.example"])
+    assert (tenant["status"], tenant["domains"]) == (0, [f"{device}.example", "xn--mre-sna.example"])
     assert tenant["key"] == f"{device}1"
 
 

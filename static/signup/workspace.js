@@ -87,9 +87,19 @@ function showDomains() {
   }));
 }
 
+/** `domain` as the DNS has it: müller.example is xn--mller-kva.example. */
+function inAscii(domain) {
+  try {
+    return /^[\x00-\x7f]*$/.test(domain) ? domain : new URL(`https://${domain}`).hostname;
+  } catch {
+    return domain;
+  }
+}
+
 /** Take what is in the field into the list; whether that could be done, or there was nothing. */
 function addDomain() {
-  const domain = domainInput.value.trim().toLowerCase().replace(/^(https?:\/\/)?(www\.)?/, "").replace(/\/.*$/, "");
+  const typed = domainInput.value.trim().toLowerCase().replace(/^(https?:\/\/)?(www\.)?/, "").replace(/\/.*$/, "");
+  const domain = inAscii(typed);
   mark(domainInput);
   if (!domain) return true;
   const fault = !HOST.test(domain) ? "domain_format" : domains.includes(domain) ? "domain_twice" : "";
