@@ -52,7 +52,7 @@ def sign(*, tenant: Tenant, plan: Plan, actor: uuid.UUID | None, **values: Any) 
 def _sign(tenant: Tenant, plan: Plan, actor: uuid.UUID | None, **values: Any) -> Subscription:
     """As `sign`, of a locked tenant."""
     if tenant.status == TenantStatus.DEPROVISIONING:
-        raise Conflict("The tenant is being deprovisioned.", code="deprovisioning")
+        raise Conflict(_("The tenant is being deprovisioned."), code="deprovisioning")
     subscription = Subscription(tenant=tenant, tax_rate=settings.BILLING_TAX_RATE, created_by=actor, modified_by=actor)
     subscription.take_terms_of(plan)
     for name, value in values.items():

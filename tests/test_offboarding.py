@@ -22,7 +22,7 @@ from config import audit
 from leads.models import Address, Lead, LeadKey
 from provisioning import relay
 from provisioning.models import Delivery, Event, ProvisioningRun
-from provisioning.offboarding import begin_after_grace, erase
+from provisioning.offboarding import begin_after_grace
 from tenants.models import Branding, Contact, Tenant, TenantStatus
 from tests.conftest import assert_error, at_once, call_back, report
 from tests.make import (
@@ -249,7 +249,8 @@ def test_purge_and_restore_go_by_no_name_that_a_tenant_may_have(office, staff, n
 
 def test_what_purge_has_erased_of_a_lead_is_not_restored(office):
     erased, deleted = make_lead(), make_lead(deleted=True)
-    erase(make_tenant(lead=erased, deleted=True).id)
+    make_tenant(lead=erased, deleted=True, deleted_on=timezone.now())
+    purge()
     chosen = {"action": "restore_selected", "_selected_action": [str(erased.id), str(deleted.id)]}
     office.post(reverse("admin:leads_lead_changelist") + "?deleted=yes", chosen)
     assert Lead.objects.get() == deleted
