@@ -26,10 +26,11 @@ from billing.models import (
 from billing.money import is_payable, rounded, shown
 from billing.periods import midnight
 from billing.sheets import InvoiceSheet, PaymentSheet, PlanSheet, SubscriptionSheet
-from config.admin import AuditedAdmin, BackOfficeAdmin, DaysFilter, LookedAt, PartInline
+from config.admin import AuditedAdmin, BackOfficeAdmin, LookedAt, PartInline
 from config.errors import Conflict
 from config.exchange import ExchangeAdmin, ExportAdmin
 from config.fields import YEARS, one_line
+from config.list_filters import DaysFilter
 from identity import permissions as codes
 from identity.operations import OperatingAdmin, OperationForm, operation
 

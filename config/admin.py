@@ -3,7 +3,6 @@
 import json
 import uuid
 from collections.abc import Callable
-from datetime import datetime, time
 from functools import wraps
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -19,15 +18,12 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 from django.http import HttpResponseRedirect
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
-from unfold.utils import parse_date_str
 from unfold.views import ChangeList
 
 from config import audit
@@ -41,6 +37,7 @@ from config.forms import (
     StrictEmailField,
     StrictJSONField,
 )
+from config.list_filters import DeletedFilter
 from config.models import AuditedModel
 
 
@@ -121,58 +118,6 @@ class BackOfficeAdmin(ModelAdmin):
         kind = ContentType.objects.get_for_model(self.model)
         query = urlencode({"content_type": kind.pk, "object_pk": unquote(object_id)})
         return HttpResponseRedirect(f"{reverse('admin:auditlog_logentry_changelist')}?{query}")
-
-
-class DeletedFilter(admin.SimpleListFilter):
-    """What is deleted stays out of the list until it is asked for."""
-
-    title = _("deleted")
-    parameter_name = "deleted"
-
-    def lookups(self, request, model_admin):
-        return [("yes", _("Deleted only")), ("all", _("With deleted"))]
-
-    def queryset(self, request, queryset):
-        match self.value():
-            case "all":
-                return queryset
-            case "yes":
-                return queryset.filter(deleted=True)
-        return queryset.alive()
-
-    def choices(self, changelist):
-        everything, *others = super().choices(changelist)
-        return [{**everything, "display": _("Not deleted")}, *others]
-
-
-class DaysFilter(RangeDateFilter):
-    """From a day to a day, both included, of a column of moments: unfold's own compares it with naive midnights."""
-
-    def queryset(self, request, queryset):
-        first, last = self._moment("from", time.min), self._moment("to", time.max)
-        if first is not None:
-            queryset = queryset.filter(**{f"{self.parameter_name}__gte": first})
-        if last is not None:
-            queryset = queryset.filter(**{f"{self.parameter_name}__lte": last})
-        return queryset
-
-    def _moment(self, end: str, at: time) -> datetime | None:
-        """The day at that time; None for none, or what is none."""
-        day = parse_date_str(self.used_parameters.get(f"{self.parameter_name}_{end}") or "")
-        return None if day is None else timezone.make_aware(datetime.combine(day, at))
-
-
-class KnownValuesFilter(admin.SimpleListFilter):
-    """A filter of a text column by values that the code knows: asking the table for them would read all of it."""
-
-    def values(self) -> list[str]:
-        raise NotImplementedError
-
-    def lookups(self, request, model_admin):
-        return [(value, value) for value in self.values()]
-
-    def queryset(self, request, queryset):
-        return queryset.filter(**{self.parameter_name: self.value()}) if self.value() else queryset
 
 
 RECORD = ("id", "created_on", "maker", "modified_on", "changer")

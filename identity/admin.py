@@ -19,8 +19,9 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from config import audit
-from config.admin import BackOfficeAdmin, DaysFilter, RecordAdmin
+from config.admin import BackOfficeAdmin, RecordAdmin
 from config.forms import SeenForm
+from config.list_filters import DaysFilter
 from identity.models import User
 
 UNNAMED = {

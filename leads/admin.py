@@ -1,7 +1,8 @@
 from django.contrib import admin
 
-from config.admin import AuditedAdmin, BackOfficeAdmin, DaysFilter, LookedAt
+from config.admin import AuditedAdmin, BackOfficeAdmin, LookedAt
 from config.exchange import ExportAdmin
+from config.list_filters import DaysFilter
 from identity.operations import OperatingAdmin
 from leads.models import Address, Lead, LeadKey
 from leads.sheets import LeadSheet

@@ -9,8 +9,9 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from config import audit
-from config.admin import AuditedAdmin, DaysFilter, PartInline
+from config.admin import AuditedAdmin, PartInline
 from config.exchange import ExchangeAdmin
+from config.list_filters import DaysFilter
 from identity import permissions as codes
 from identity.operations import OperatingAdmin, operation
 from tenants import lifecycle, onboarding

@@ -6,8 +6,9 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from config import audit
-from config.admin import KnownValuesFilter, PartInline, RecordAdmin, pretty
+from config.admin import PartInline, RecordAdmin, pretty
 from config.errors import Conflict
+from config.list_filters import KnownValuesFilter
 from identity import permissions as codes
 from identity.operations import OperatingAdmin, may, operation
 from provisioning import connectors
