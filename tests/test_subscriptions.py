@@ -1,177 +1,19 @@
-"""Subscriptions: from the choice of a plan to the first invoice, changes, renewals, and the end."""
+"""Subscriptions: what may be signed and amended, and the end."""
 
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 
 import pytest
 from django.core.management import call_command
 from django.utils import timezone
-from hypothesis import HealthCheck, given
-from hypothesis import settings as property_settings
-from hypothesis import strategies as st
 
-from billing import subscriptions
-from billing.models import Invoice, InvoiceStatus, SubscriptionStatus
-from provisioning.models import Delivery, Event
+from billing.models import Invoice, SubscriptionStatus
+from provisioning.models import Delivery
 from tenants.models import TenantStatus
-from tests.conftest import assert_error, at_once, generate
+from tests.conftest import assert_error, generate
 from tests.make import make_contact, make_lead, make_plan, make_subscription, make_tenant
 
 pytestmark = pytest.mark.django_db
 TODAY = date(2026, 1, 31)
-
-
-class TestAChangeOfPlan:
-    @pytest.fixture
-    def subscription(self, clock):
-        clock(TODAY)
-        subscription = make_subscription()
-        generate(TODAY)
-        return subscription
-
-    def change(self, staff, subscription, plan, at="now"):
-        answer = staff.post(f"/subscriptions/{subscription.id}/change-plan", {"planId": str(plan.id), "at": at})
-        assert answer.status_code == 200, answer.content
-        return answer.json()
-
-    def test_at_the_period_end_waits_for_the_next_invoice(self, staff, subscription):
-        plan = make_plan(name="Big", price=99, tier="PREMIUM")
-        found = self.change(staff, subscription, plan, at="periodEnd")
-        assert (found["price"], found["nextPlanId"]) == (49, str(plan.id))
-        assert Invoice.objects.count() == 1
-        generate(date(2026, 2, 28))
-        assert Invoice.objects.order_by("period_start").last().amount == 99
-        event = Event.objects.get(type="SUBSCRIPTION_CHANGED")
-        assert event.payload["subscription"]["plan"]["tier"] == "PREMIUM"
-
-    def test_by_several_at_once_is_one_after_the_other(self, staff, transactional_db):
-        subscription, plans = make_subscription(), [make_plan(name=f"Plan {n}") for n in range(8)]
-        changed = at_once(8, lambda n: self.change(staff, subscription, plans[n])["planId"])
-        assert changed == [str(plan.id) for plan in plans]
-        events = Event.objects.filter(type="SUBSCRIPTION_CHANGED").order_by("id")
-        assert sorted(event.payload["subscription"]["planId"] for event in events) == sorted(changed)
-
-    def test_at_once_to_a_dearer_plan_invoices_the_rest_of_the_period(self, staff, subscription, clock):
-        clock(date(2026, 2, 14))  # 14 of 28 days are used
-        self.change(staff, subscription, make_plan(price=99))
-        invoice = Invoice.objects.get(period_start=None)
-        assert [line["amount"] for line in invoice.lines] == ["49.50", "-24.50"]
-        assert invoice.amount == 25
-        generate(date(2026, 2, 28))
-        assert Invoice.objects.order_by("period_start").filter(period_start="2026-02-28").get().amount == 99
-
-    def test_at_once_to_a_cheaper_plan_takes_the_difference_off_the_next_invoices(self, staff, subscription, clock):
-        clock(date(2026, 2, 14))
-        assert self.change(staff, subscription, make_plan(price=9))["credit"] == 20
-        for day in (date(2026, 2, 28), date(2026, 3, 31), date(2026, 4, 30)):
-            generate(day)
-        amounts = list(Invoice.objects.order_by("period_start").values_list("amount", "status"))
-        assert amounts[1:] == [(0, InvoiceStatus.PAID), (0, InvoiceStatus.PAID), (7, InvoiceStatus.PENDING)]
-
-    def test_at_once_gives_nothing_back_of_a_period_that_was_credited_wholly(self, staff, subscription, clock):
-        invoice = Invoice.objects.get()
-        assert staff.patch(f"/invoices/{invoice.id}", {"status": "CANCELLED"}).status_code == 204
-        clock(date(2026, 2, 14))
-        assert self.change(staff, subscription, make_plan(price=9))["credit"] == 0
-        assert Invoice.objects.get(status=InvoiceStatus.PENDING).amount == Decimal("4.50")
-        assert self.change(staff, subscription, make_plan(price=5))["credit"] == 2
-        yearly = make_plan(price=Decimal(490), billing_cycle="YEARLY")
-        assert self.change(staff, subscription, yearly)["credit"] == 0
-        assert Invoice.objects.order_by("number").last().amount == Decimal("485.50")
-
-    @pytest.mark.parametrize(
-        ("former", "present", "price", "lines", "credit"),
-        [
-            (19, 0, 99, [("49.50", "0"), ("-24.50", "19.000")], 0),
-            (19, 0, 50, [], Decimal("4.16")),  # 24.50 with tax is more than 25 without
-            (0, 19, 45, [("22.50", "19.000"), ("-24.50", "0.000")], 0),  # 24.50 without tax is less than 22.50 with
-            (19, 0, 9, [], Decimal("24.66")),
-        ],
-    )
-    def test_at_once_gives_unused_time_back_at_the_tax_it_was_charged_with(
-        self, staff, clock, former, present, price, lines, credit
-    ):
-        clock(TODAY)
-        subscription = make_subscription(tax_rate=Decimal(former))
-        generate(TODAY)
-        clock(date(2026, 2, 14))
-        assert staff.patch(f"/subscriptions/{subscription.id}", {"taxRate": present}).status_code == 204
-        found = self.change(staff, subscription, make_plan(price=price))
-        assert Decimal(str(found["credit"])) == credit
-        made = Invoice.objects.filter(period_start=None)
-        kept = [(line["amount"], Decimal(line["tax_rate"])) for invoice in made for line in invoice.lines]
-        assert kept == [(amount, Decimal(rate)) for amount, rate in lines]
-        assert not made or made[0].amount > 0
-
-    def test_leaves_a_credit_that_is_worth_the_same_at_another_tax_rate(self, staff, clock):
-        clock(TODAY)
-        subscription = make_subscription(tax_rate=Decimal(19))
-        generate(TODAY)
-        clock(date(2026, 2, 14))
-        self.change(staff, subscription, make_plan(price=9))
-        path = f"/subscriptions/{subscription.id}"
-        assert staff.get(path).json()["credit"] == 20
-        for rate, credit in ((0, 23.8), (19, 20)):
-            assert staff.patch(path, {"taxRate": rate}).status_code == 204
-            assert staff.get(path).json()["credit"] == credit
-
-    def test_at_once_to_another_cycle_begins_a_whole_period(self, staff, subscription, clock):
-        self.change(staff, subscription, make_plan(price=490, billing_cycle="YEARLY"))
-        subscription.refresh_from_db()
-        assert (subscription.period_start, subscription.period_end) == (TODAY, date(2027, 1, 31))
-        assert Invoice.objects.get(period_start=None).amount == 441
-
-    def test_to_another_currency_waits_for_the_period_end(self, staff, subscription):
-        plan = make_plan(currency_code="JPY", price=5000)
-        body = {"planId": str(plan.id), "at": "now"}
-        assert_error(staff.post(f"/subscriptions/{subscription.id}/change-plan", body), 409, code="currency")
-        self.change(staff, subscription, plan, at="periodEnd")
-        generate(date(2026, 2, 28))
-        assert Invoice.objects.get(currency_code="JPY").amount == 5000
-
-    def test_of_what_has_ended_is_refused(self, staff):
-        ended = make_subscription(status=SubscriptionStatus.EXPIRED)
-        assert_error(
-            staff.post(f"/subscriptions/{ended.id}/change-plan", {"planId": str(make_plan().id)}), 409,
-            code="subscription_ended",
-        )  # fmt: skip
-
-    @pytest.mark.parametrize("at", ["now", "periodEnd"])
-    def test_is_refused_where_no_day_is_left_to_change(self, staff, subscription, clock, at):
-        clock(date(2026, 2, 14))
-        path = f"/subscriptions/{subscription.id}"
-        assert staff.patch(path, {"endDate": "2026-02-14T20:00:00Z"}).status_code == 204
-        body = {"planId": str(make_plan(price=9, billing_cycle="YEARLY").id), "at": at}
-        assert_error(staff.post(f"{path}/change-plan", body), 409, code="subscription_ended")
-        assert staff.get(path).json()["credit"] == 0
-
-    def test_at_once_of_a_period_billed_ahead_is_refused_where_it_ends_before(self, staff, subscription):
-        generate(date(2026, 2, 28))
-        path = f"/subscriptions/{subscription.id}"
-        staff.patch(path, {"endDate": "2026-02-20T00:00:00Z"})
-        body = {"planId": str(make_plan(billing_cycle="YEARLY").id), "at": "now"}
-        assert_error(staff.post(f"{path}/change-plan", body), 409, code="subscription_ended")
-
-    @property_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-    @given(changes=st.lists(st.tuples(st.integers(0, 27), st.integers(1, 99_999)), max_size=6))
-    def test_never_makes_or_loses_a_cent_over_any_sequence(self, clock, changes):
-        """What is charged less the credit that is left is, for each plan, the price of the days it was had."""
-        clock(TODAY)
-        subscription = make_subscription(plan=make_plan(price=Decimal("49.90")))
-        generate(TODAY)
-        plans = [(0, Decimal("49.90"))]
-        for day, cents in sorted(changes, key=lambda change: change[0]):
-            clock(TODAY + timedelta(days=day))
-            price = Decimal(cents) / 100
-            subscriptions.change_plan(subscription.id, plan=make_plan(price=price), at_once=True, actor=None)
-            plans.append((day, price))
-        subscription.refresh_from_db()
-        charged = sum(invoice.subtotal for invoice in subscription.invoices.all())
-        owed = Decimal(0)
-        for (first, price), (last, _) in zip(plans, [*plans[1:], (28, None)], strict=True):
-            whole = [(price * day / 28).quantize(Decimal("0.01"), "ROUND_HALF_UP") for day in (first, last)]
-            owed += whole[1] - whole[0]
-        assert charged - subscription.credit == owed
 
 
 class TestTheEnd:
@@ -322,28 +164,3 @@ def test_a_lead_sees_its_subscription_and_changes_nothing(caller_for):
     assert_error(lead.patch(path, {"price": 0}), 403)
     assert_error(lead.post(f"{path}/change-plan", {"planId": str(make_plan().id)}), 403)
     assert_error(lead.post("/subscriptions", {}), 403)
-
-
-def test_a_credit_is_not_turned_into_another_currency(staff, clock):
-    subscription = make_subscription()
-    clock(date(2026, 2, 10))
-    generate(date(2026, 2, 10))
-    path, yen = f"/subscriptions/{subscription.id}/change-plan", make_plan(price=Decimal(5000), currency_code="JPY")
-    assert staff.post(path, {"planId": str(make_plan(price=Decimal(9)).id), "at": "now"}).json()["credit"] > 0
-    assert_error(staff.post(path, {"planId": str(yen.id)}), 409)
-    clock(date(2026, 6, 1))
-    generate(date(2026, 6, 1))
-    assert staff.post(path, {"planId": str(yen.id)}).status_code == 200
-
-
-def test_a_credit_holds_a_next_plan_back_that_came_to_cost_another_currency(staff, clock):
-    subscription = make_subscription()
-    clock(date(2026, 2, 14))
-    generate(date(2026, 2, 14))
-    path, scheduled = f"/subscriptions/{subscription.id}/change-plan", make_plan(price=Decimal(20))
-    staff.post(path, {"planId": str(make_plan(price=Decimal(15)).id), "at": "now"})
-    staff.post(path, {"planId": str(scheduled.id)})
-    assert staff.patch(f"/plans/{scheduled.id}", {"currencyCode": "JPY", "price": 5000}).status_code == 204
-    generate(date(2026, 4, 30))
-    found = subscription.invoices.order_by("period_start").values_list("amount", "currency_code")
-    assert list(found) == [(49, "EUR"), (0, "EUR"), (13, "EUR"), (5000, "JPY")]
