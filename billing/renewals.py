@@ -32,9 +32,10 @@ MOVED = (
 
 
 def due(today: datetime.date) -> QuerySet[Subscription]:
-    """The active subscriptions of which a period begins on `today` or began before, without an invoice."""
+    """The active subscriptions of which a period without an invoice begins by `today`, and before their end."""
+    goes_on = Q(end_date=None) | Q(next_invoice_on__lt=TruncDate("end_date", tzinfo=zone()))
     return Subscription.objects.filter(
-        status=SubscriptionStatus.ACTIVE, next_invoice_on__lte=today, tenant__deleted=False
+        goes_on, status=SubscriptionStatus.ACTIVE, next_invoice_on__lte=today, tenant__deleted=False
     )
 
 
@@ -43,9 +44,8 @@ def forecast(today: datetime.date) -> list[tuple[str, int, Decimal]]:
 
     Of each the next period counts, whole, at the price of the plan that it moves to then.
     """
-    goes_on = Q(end_date=None) | Q(next_invoice_on__lt=TruncDate("end_date", tzinfo=zone()))
     currency, price = Coalesce("next_plan__currency_code", "currency_code"), Coalesce("next_plan__price", "price")
-    rows = due(today).filter(goes_on).values(currency=currency).order_by("currency")
+    rows = due(today).values(currency=currency).order_by("currency")
     return [(row["currency"], row["count"], row["total"]) for row in rows.annotate(count=Count("id"), total=Sum(price))]
 
 
@@ -67,7 +67,7 @@ def bill(
 ) -> list[Invoice]:
     """Issue the next invoice of each locked subscription, and move it to the period that the invoice is for.
 
-    What is free moves on without an invoice, and what ends has none due any more; its terms stay as they were. A next
+    What is free moves on without an invoice; what ends before stays where it is, as does what is agreed of it. A next
     plan in another currency waits until the credit is used up. `besides` names the columns that the caller has changed,
     to be written with what moves.
     """
@@ -75,7 +75,6 @@ def bill(
     for subscription in subscriptions:
         start, last = subscription.next_invoice_on, subscription.ends_on
         if start is not None and last is not None and start >= last:
-            subscription.next_invoice_on = None
             continue
         plan = subscription.next_plan
         if plan is not None and (not subscription.credit or plan.currency_code == subscription.currency_code):
@@ -97,9 +96,10 @@ def bill(
 def bill_until(day: datetime.date, subscription: Subscription, *, actor: uuid.UUID | None) -> None:
     """Issue what a run would have for a locked subscription: the invoices of the periods that begin before `day`.
 
-    Of a deleted tenant's there are none.
+    After its end, and of a deleted tenant's, there are none.
     """
-    while not subscription.tenant.deleted and (subscription.next_invoice_on or day) < day:
+    last = min(day, subscription.ends_on or day)
+    while not subscription.tenant.deleted and (subscription.next_invoice_on or last) < last:
         bill([subscription], actor=actor)
 
 

@@ -114,15 +114,8 @@ def activate(subscription: Subscription, *, actor: uuid.UUID | None) -> None:
 
 def _begin(subscription: Subscription, moment: datetime.datetime) -> None:
     """Let the periods begin at `moment`, after the trial of the plan."""
-    subscription.start_date = moment
-    first = subscription.next_invoice_on = _first_billed_day(subscription)
-    subscription.anchor_day = first.day
-
-
-def _first_billed_day(subscription: Subscription) -> datetime.date:
-    """The day after the trial of a subscription that has begun."""
-    assert subscription.start_date is not None
-    return local_date(subscription.start_date) + datetime.timedelta(days=subscription.plan.trial_days)
+    first = local_date(moment) + datetime.timedelta(days=subscription.plan.trial_days)
+    subscription.start_date, subscription.next_invoice_on, subscription.anchor_day = moment, first, first.day
 
 
 @transaction.atomic
@@ -217,8 +210,6 @@ def amend(subscription_id: uuid.UUID, *, values: Mapping[str, Any], actor: uuid.
     subscription = locked(subscription_id)
     if subscription.status not in LIVE:
         raise Conflict(_("The subscription has ended."), code="subscription_ended")
-    if subscription.status == SubscriptionStatus.ACTIVE and subscription.next_invoice_on is None:
-        subscription.next_invoice_on = subscription.period_end or _first_billed_day(subscription)  # it may go on now
     was_cancelled = subscription.cancel_at_period_end
     if values.get("cancel_at_period_end") and not was_cancelled and subscription.status == SubscriptionStatus.ACTIVE:
         renewals.bill_until(local_date(timezone.now()) + ONE_DAY, subscription, actor=actor)

@@ -108,6 +108,19 @@ class TestTheEnd:
         assert generate(TODAY) == 2
         assert set(Invoice.objects.values_list("period_start", flat=True)) == {TODAY}
 
+    def test_of_a_trial_that_is_taken_back_leaves_the_trial_free(self, staff, clock):
+        clock(TODAY)
+        trial, tenant = make_plan(trial_days=20), make_tenant(status=TenantStatus.ACTIVE)
+        made = staff.post("/subscriptions", {"tenantId": str(tenant.id), "planId": str(trial.id)}).json()
+        path, last = f"/subscriptions/{made['id']}", date(2026, 2, 20)
+        staff.post(f"{path}/change-plan", {"planId": str(make_plan().id), "at": "now"})  # which has no trial
+        staff.patch(path, {"cancelAtPeriodEnd": True})
+        clock(last)
+        assert generate(last) == 0
+        staff.patch(path, {"cancelAtPeriodEnd": False})
+        assert generate(last) == 1
+        assert Invoice.objects.get().period_start == last
+
     def test_that_was_agreed_stays_where_no_cancellation_is_taken_back(self, staff):
         path = f"/subscriptions/{make_subscription(end_date=datetime(2036, 12, 31, tzinfo=UTC)).id}"
         assert staff.patch(path, {"price": 60, "cancelAtPeriodEnd": False}).status_code == 204

@@ -30,8 +30,8 @@ class Subscription(AuditedModel):
 
     PENDING until the tenant is provisioned. Periods run from a day to the day before the next begins; `anchor_day` is
     the day of the month they begin on, or the last of a shorter month. The periods before `next_invoice_on` are
-    invoiced, the last of them from `period_start` to `period_end` at `period_price`; none is due any more where it is
-    null.
+    invoiced, the last of them from `period_start` to `period_end` at `period_price`; one that begins when the
+    subscription has ended is not due.
     """
 
     owned_through = "tenant__lead_id"
