@@ -124,26 +124,32 @@ def change_plan(subscription_id: uuid.UUID, *, plan: Plan, at_once: bool, actor:
 
     At once, the unused days of the period are credited and the same days of the new plan charged: the difference is
     invoiced, or kept as credit for the next invoices. With another cycle the period ends today and a whole one begins.
-    Raises NotFound, and Conflict for a subscription that has ended or has no day left to change, for another currency
+    The periods before today are invoiced first, so that the change reaches none of their days. Raises NotFound, and
+    Conflict for a subscription that ends before the plan could begin, or whose tenant is deleted, for another currency
     at once, and for one while there is credit in the former.
     """
     subscription = locked(subscription_id)
-    today = local_date(timezone.now())
-    since, last = max(today, subscription.period_start or today), subscription.ends_on
     if subscription.status not in LIVE:
         raise Conflict(_("The subscription has ended."), code="subscription_ended")
-    if last is not None and last <= since:
+    if subscription.tenant.deleted:
+        raise Conflict(_("The tenant of the subscription is deleted."), code="tenant_deleted")
+    today = local_date(timezone.now())
+    if subscription.status == SubscriptionStatus.ACTIVE:
+        renewals.bill_until(today, subscription, actor=actor)
+    since, last = max(today, subscription.period_start or today), subscription.ends_on
+    running = subscription.period_end is not None and today < subscription.period_end
+    begins = subscription.period_end if running and not at_once else since
+    if last is not None and last <= begins:
         raise Conflict(_("The subscription ends before another plan could begin."), code="subscription_ended")
     other_currency = plan.currency_code != subscription.currency_code
     if other_currency and subscription.credit:
         credit = shown(subscription.credit, subscription.currency_code)
         raise Conflict(_("The currency cannot change before the credit of %s is used up.") % credit, code="currency")
     subscription.modified_by = actor
-    if not at_once and subscription.period_end is not None and subscription.period_end > today:
+    if running and not at_once:
         subscription.next_plan = plan
         subscription.save()
         return subscription
-    running = subscription.period_end is not None and today < subscription.period_end
     if running and other_currency:
         raise Conflict(_("The currency changes only at the end of a period."), code="currency")
     former_cycle, subscription.next_plan = subscription.billing_cycle, None

@@ -149,6 +149,38 @@ class TestAChangeOfPlan:
         body = {"planId": str(make_plan(billing_cycle="YEARLY").id), "at": "now"}
         assert_error(staff.post(f"{path}/change-plan", body), 409, code="subscription_ended")
 
+    def test_at_the_period_end_is_refused_where_the_subscription_ends_with_it(self, staff, subscription):
+        path = f"/subscriptions/{subscription.id}"
+        staff.patch(path, {"cancelAtPeriodEnd": True})
+        refused = staff.post(f"{path}/change-plan", {"planId": str(make_plan().id)})
+        assert_error(refused, 409, code="subscription_ended")
+        assert staff.get(path).json()["nextPlanId"] is None
+
+    @pytest.mark.parametrize("at", ["now", "periodEnd"])
+    def test_reaches_no_days_before_it_where_runs_were_missed(self, staff, subscription, clock, at):
+        clock(date(2026, 4, 14))
+        self.change(staff, subscription, make_plan(price=9), at=at)
+        generate(date(2026, 4, 14))
+        periods = subscription.invoices.exclude(period_start=TODAY).order_by("period_start")
+        assert [(str(each.period_start), each.subtotal) for each in periods] == [("2026-02-28", 49), ("2026-03-31", 49)]
+
+    def test_is_refused_where_it_ended_before_what_no_run_has_billed(self, staff, subscription, clock):
+        staff.patch(f"/subscriptions/{subscription.id}", {"endDate": "2026-03-14T00:00:00Z"})
+        clock(date(2026, 4, 14))
+        body = {"planId": str(make_plan(price=9).id), "at": "now"}
+        answer = staff.post(f"/subscriptions/{subscription.id}/change-plan", body)
+        assert_error(answer, 409, code="subscription_ended")
+        assert Invoice.objects.count() == 1
+
+    @pytest.mark.parametrize("at", ["now", "periodEnd"])
+    def test_of_a_deleted_tenant_is_refused(self, staff, subscription, clock, at):
+        assert staff.delete(f"/tenants/{subscription.tenant_id}").status_code == 204
+        clock(date(2026, 2, 14))
+        body = {"planId": str(make_plan(price=99).id), "at": at}
+        refused = staff.post(f"/subscriptions/{subscription.id}/change-plan", body)
+        assert_error(refused, 409, code="tenant_deleted")
+        assert Invoice.objects.count() == 1
+
     @property_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(changes=st.lists(st.tuples(st.integers(0, 27), st.integers(1, 99_999)), max_size=6))
     def test_never_makes_or_loses_a_cent_over_any_sequence(self, clock, changes):
