@@ -27,7 +27,7 @@ CHUNK = 500
 
 MOVED = (
     "plan_id", "price", "currency_code", "billing_cycle", "next_plan_id", "period_start", "period_end",
-    "next_invoice_on", "anchor_day", "period_price", "credit",
+    "next_invoice_on", "anchor_day", "period_price", "period_tax_rate", "credit",
 )  # fmt: skip
 
 
@@ -125,17 +125,13 @@ def next_invoice(subscription: Subscription, actor: uuid.UUID | None) -> Invoice
     if last is not None:
         end = min(end, last)
     subscription.period_start, subscription.period_end, subscription.next_invoice_on = start, end, end
-    subscription.period_price = price_of(subscription, start, end)
+    subscription.period_price, subscription.period_tax_rate = price_of(subscription, start, end), subscription.tax_rate
     if not subscription.period_price:
         return None
-    line = Line(
-        texts.period(subscription, start, end - ONE_DAY),
-        subscription.period_price,
-        tax_rate=subscription.tax_rate,
-    )
     invoice = draft(subscription, start, end, actor=actor)
     invoice.period_start = start
-    invoicing.put_lines(invoice, less_credit(subscription, [line]))
+    description = texts.period(subscription, start, end - ONE_DAY)
+    put_lines(invoice, subscription, [Line(description, subscription.period_price, tax_rate=subscription.tax_rate)])
     return invoice
 
 
@@ -149,14 +145,17 @@ def price_of(subscription: Subscription, start: datetime.date, end: datetime.dat
     return proration.used(subscription.price, subscription.currency_code, start=start, end=whole_end, until=end)
 
 
-def less_credit(subscription: Subscription, lines: Sequence[Line]) -> list[Line]:
-    """`lines`, less as much of the subscription's credit as they can take."""
+def put_lines(invoice: Invoice, subscription: Subscription, lines: Sequence[Line]) -> None:
+    """Give a draft `lines`, less as much of the subscription's credit as they can take.
+
+    From lines at another tax rate than the credit's none is taken, since it could turn the total negative.
+    """
     subtotal = sum((line.net(subscription.currency_code) for line in lines), ZERO)
-    taken = min(subscription.credit, subtotal)
-    if taken <= ZERO:
-        return list(lines)
-    subscription.credit -= taken
-    return [*lines, Line(texts.credit(subscription), -taken, tax_rate=subscription.tax_rate)]
+    if subscription.credit and all(line.tax_rate == subscription.tax_rate for line in lines):
+        invoice.credit_taken = min(subscription.credit, subtotal)
+        subscription.credit -= invoice.credit_taken
+        lines = [*lines, Line(texts.credit(subscription), -invoice.credit_taken, tax_rate=subscription.tax_rate)]
+    invoicing.put_lines(invoice, lines)
 
 
 def draft(subscription: Subscription, start: datetime.date, end: datetime.date, *, actor: uuid.UUID | None) -> Invoice:

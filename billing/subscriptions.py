@@ -21,7 +21,7 @@ from billing.models.subscriptions import LIVE
 from billing.money import ZERO, shown
 from billing.periods import ONE_DAY, local_date, midnight
 from billing.signals import subscription_changed, subscription_ended
-from billing.totals import Line, at_rate, kept_lines
+from billing.totals import Line, at_rate
 from config.errors import Conflict
 from tenants import lifecycle
 from tenants.models import Tenant, TenantStatus
@@ -172,13 +172,10 @@ def _prorate(subscription: Subscription, former_cycle: str, since: datetime.date
     start, end, currency = subscription.period_start, subscription.period_end, subscription.currency_code
     assert start is not None
     assert end is not None
-    rate = subscription.tax_rate
+    rate = subscription.period_tax_rate
     back = proration.unused(subscription.period_price, currency, start=start, end=end, since=since)
     invoices = subscription.invoices(manager="objects").filter(start_date__gte=midnight(start), end_date=midnight(end))
-    standing = invoices.issued().exclude(status=InvoiceStatus.CANCELLED).order_by("issued_on", "number").last()
-    if standing is not None:
-        rate = kept_lines(standing.lines)[0].tax_rate
-    elif invoices.exists():
+    if invoices.exists() and not invoices.exclude(status=InvoiceStatus.CANCELLED).exists():
         back = ZERO
     worth = at_rate(back, subscription.tax_rate, former=rate, currency=currency)
     if subscription.billing_cycle != former_cycle:
@@ -198,11 +195,10 @@ def _prorate(subscription: Subscription, former_cycle: str, since: datetime.date
         lines = [Line(texts.period(subscription, *days), charge, tax_rate=subscription.tax_rate)]
         if back:
             lines.append(Line(texts.unused_time(subscription, *days), -back, tax_rate=rate))
-        if rate == subscription.tax_rate:  # else a credit waits, since it could turn the total negative
-            lines = renewals.less_credit(subscription, lines)
         invoice = renewals.draft(subscription, since, end, actor=actor)
-        invoicing.put_lines(invoice, lines)
+        renewals.put_lines(invoice, subscription, lines)
         invoicing.issue([invoice], actor=actor)
+    subscription.period_tax_rate = subscription.tax_rate
 
 
 @transaction.atomic

@@ -20,10 +20,10 @@ INSERT INTO contacts (id, created_on, modified_on, deleted, first_name, last_nam
         md5('t' || n)::uuid
     FROM generate_series(1, {count}) n;
 INSERT INTO subscriptions (id, created_on, modified_on, deleted, tenant_id, plan_id, reference, price, currency_code,
-        billing_cycle, tax_rate, status, start_date, anchor_day, period_price, next_invoice_on, credit,
-        cancel_at_period_end)
+        billing_cycle, tax_rate, status, start_date, anchor_day, period_price, period_tax_rate, next_invoice_on,
+        credit, cancel_at_period_end)
     SELECT md5('s' || n)::uuid, now(), now(), false, md5('t' || n)::uuid, '{plan}', '', 49, 'EUR', 'MONTHLY', 19, 1,
-        now(), 31, 0, CASE WHEN n > {later} THEN current_date + 20 ELSE current_date END, 0, false
+        now(), 31, 0, 0, CASE WHEN n > {later} THEN current_date + 20 ELSE current_date END, 0, false
     FROM generate_series(1, {count}) n;
 ANALYZE;
 """

@@ -66,9 +66,9 @@ def grow(first: int, last: int, *, contacts: int = 2, without: tuple[str, ...] =
             "r",
         ),
         "invoices": (
-            "start_date, end_date, due_date, amount, subtotal, tax_total, paid_amount, credited_amount, currency_code, "
-            "status, number, issued_on, lines, taxes, seller, buyer, reminders_sent, tenant_id",
-            "now(), now(), now(), 1, 1, 0, 0, 0, 'EUR', n % 3, 'T-' || n, now(), '[]', '[]', '{{}}', '{{}}', 0, "
+            "start_date, end_date, due_date, amount, subtotal, tax_total, paid_amount, credited_amount, credit_taken, "
+            "currency_code, status, number, issued_on, lines, taxes, seller, buyer, reminders_sent, tenant_id",
+            "now(), now(), now(), 1, 1, 0, 0, 0, 0, 'EUR', n % 3, 'T-' || n, now(), '[]', '[]', '{{}}', '{{}}', 0, "
             "md5('t' || n)::uuid",
             "i",
         ),
@@ -80,8 +80,8 @@ def grow(first: int, last: int, *, contacts: int = 2, without: tuple[str, ...] =
         ),
         "subscriptions": (
             "tenant_id, plan_id, reference, price, currency_code, billing_cycle, tax_rate, status, period_price, "
-            "credit, cancel_at_period_end",
-            "md5('t' || n)::uuid, md5('p' || n)::uuid, '', 1, 'EUR', 'MONTHLY', 0, n % 5, 0, 0, false",
+            "period_tax_rate, credit, cancel_at_period_end",
+            "md5('t' || n)::uuid, md5('p' || n)::uuid, '', 1, 'EUR', 'MONTHLY', 0, n % 5, 0, 0, 0, false",
             "s",
         ),
         "payments": (

@@ -100,6 +100,19 @@ class TestAChangeOfPlan:
         assert kept == [(amount, Decimal(rate)) for amount, rate in lines]
         assert not made or made[0].amount > 0
 
+    @pytest.mark.parametrize(("former", "present", "credit"), [(19, 0, 24.66), (0, 19, 16.09)])
+    def test_at_once_to_the_same_price_again_makes_no_credit_after_a_change_of_tax(
+        self, staff, clock, former, present, credit
+    ):
+        clock(TODAY)
+        subscription = make_subscription(tax_rate=Decimal(former))
+        generate(TODAY)
+        clock(date(2026, 2, 14))
+        assert staff.patch(f"/subscriptions/{subscription.id}", {"taxRate": present}).status_code == 204
+        for _ in range(3):
+            assert self.change(staff, subscription, make_plan(price=9))["credit"] == credit
+        assert Invoice.objects.count() == 1
+
     def test_leaves_a_credit_that_is_worth_the_same_at_another_tax_rate(self, staff, clock):
         clock(TODAY)
         subscription = make_subscription(tax_rate=Decimal(19))

@@ -67,7 +67,8 @@ class Document(AuditedModel):
 class Invoice(Document):
     """An amount that a tenant owes for a period. `billing.invoicing` alone writes what is issued.
 
-    `amount` is the total. `paid_amount` and `credited_amount` are what payments and credit notes add up to.
+    `amount` is the total. `paid_amount` and `credited_amount` are what payments and credit notes add up to;
+    `credit_taken` is the line, net, by which the subscription's credit made it smaller.
     """
 
     owned_through = "tenant__lead_id"
@@ -85,6 +86,7 @@ class Invoice(Document):
     period_start = models.DateField(_("start of the period"), null=True, blank=True, editable=False)
     paid_amount = _amount(_("paid"), default=0, editable=False)
     credited_amount = _amount(_("credited"), default=0, editable=False)
+    credit_taken = _amount(_("credit taken off"), default=0, editable=False)
     overdue_on = models.DateTimeField(_("overdue since"), null=True, blank=True, editable=False)
     reminders_sent = models.PositiveSmallIntegerField(_("reminders sent"), default=0, editable=False)
     suspended_on = models.DateTimeField(_("suspended on"), null=True, blank=True, editable=False)

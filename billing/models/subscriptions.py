@@ -30,8 +30,9 @@ class Subscription(AuditedModel):
 
     PENDING until the tenant is provisioned. Periods run from a day to the day before the next begins; `anchor_day` is
     the day of the month they begin on, or the last of a shorter month. The periods before `next_invoice_on` are
-    invoiced, the last of them from `period_start` to `period_end` at `period_price`; one that begins when the
-    subscription has ended is not due.
+    invoiced, the last of them from `period_start` to `period_end` at `period_price`, less what was credited of it, and
+    `period_tax_rate`; one that begins when the subscription has ended is not due. `agreed_end_date` is the end that a
+    cancellation takes the place of.
     """
 
     owned_through = "tenant__lead_id"
@@ -59,10 +60,14 @@ class Subscription(AuditedModel):
     )
     start_date = models.DateTimeField(_("start date"), null=True, blank=True)
     end_date = models.DateTimeField(_("end date"), null=True, blank=True)
+    agreed_end_date = models.DateTimeField(_("agreed end date"), null=True, blank=True, editable=False)
     anchor_day = models.PositiveSmallIntegerField(_("day of the month"), null=True, blank=True)
     period_start = models.DateField(_("start of the period"), null=True, blank=True)
     period_end = models.DateField(_("end of the period"), null=True, blank=True)
     period_price = models.DecimalField(_("price of the period"), max_digits=14, decimal_places=3, default=0)
+    period_tax_rate = models.DecimalField(
+        _("tax rate of the period"), max_digits=6, decimal_places=3, default=0, editable=False
+    )
     next_invoice_on = models.DateField(_("next invoice on"), null=True, blank=True)
     credit = models.DecimalField(
         _("credit for unused time"),
