@@ -12,12 +12,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound
 
-from billing import dunning, numbering, texts
+from billing import dunning, numbering, proration, texts
 from billing.gateways.base import Receipt
-from billing.models import CreditNote, Invoice, InvoiceStatus, Payment
+from billing.models import CreditNote, Invoice, InvoiceStatus, Payment, Subscription
 from billing.money import MOST, ZERO, shown
+from billing.periods import local_date
 from billing.signals import invoice_credited, invoice_paid
-from billing.totals import TaxOfRate, kept_taxes, split_credit
+from billing.totals import TaxOfRate, at_rate, kept_lines, kept_taxes, split_credit
 from config.errors import Conflict
 from tenants.lifecycle import locked_in_any_case
 from tenants.models import Tenant
@@ -26,25 +27,35 @@ logger = logging.getLogger("tenantry.billing")
 
 
 def locked(invoice_id: uuid.UUID) -> Invoice:
-    """The invoice, its tenant's row and its own locked, in this order. Raises NotFound."""
-    tenant_id = Invoice.objects.filter(id=invoice_id).values_list("tenant_id", flat=True).first()
-    if tenant_id is None:
+    """The invoice: the rows of its tenant, its subscription and its own locked, in this order. Raises NotFound."""
+    owners = Invoice.objects.filter(id=invoice_id).values_list("tenant_id", "subscription_id").first()
+    if owners is None:
         raise NotFound
+    tenant_id, subscription_id = owners
     locked_in_any_case(tenant_id)
+    subscription = None
+    if subscription_id is not None:
+        subscription = Subscription.everything.select_for_update(of=("self",), no_key=True).get(id=subscription_id)
     invoices = Invoice.objects.select_for_update(of=("self",), no_key=True).select_related("tenant")
     invoice = invoices.filter(id=invoice_id).first()
     if invoice is None:
         raise NotFound
+    invoice.subscription = subscription
     return invoice
 
 
-def lock_tenants(invoice_ids: Sequence[uuid.UUID]) -> None:
-    """Lock the tenants' rows of several invoices that are to be changed in one transaction, before the first of them.
+def lock_owners(invoice_ids: Sequence[uuid.UUID]) -> None:
+    """Lock the rows of the tenants, and then of the subscriptions, of several invoices that are to be changed in one
+    transaction, before the first of them.
 
     Else the first invoice's number would be taken before the second's tenant is locked, which is the wrong order.
     """
-    tenants = Tenant.everything.filter(id__in=Invoice.objects.filter(id__in=invoice_ids).values("tenant_id"))
-    list(tenants.order_by("id").select_for_update(of=("self",), no_key=True).values_list("id"))
+    invoices = Invoice.objects.filter(id__in=invoice_ids)
+    for owners in (
+        Tenant.everything.filter(id__in=invoices.values("tenant_id")),
+        Subscription.everything.filter(id__in=invoices.values("subscription_id")),
+    ):
+        list(owners.order_by("id").select_for_update(of=("self",), no_key=True).values_list("id"))
 
 
 @transaction.atomic
@@ -118,8 +129,9 @@ def record_receipt(receipt: Receipt, *, gateway: str) -> None:
 def record_credit(invoice_id: uuid.UUID, *, amount: Decimal | None, reason: str, actor: uuid.UUID | None) -> CreditNote:
     """Take an issued invoice back by a credit note: `amount` of its total with tax, None for all that is left.
 
-    Wholly credited, it is CANCELLED. What was paid beyond what is left is then open with a minus, to be paid back.
-    Raises NotFound, and Conflict for a draft or for more than is left.
+    Wholly credited, it is CANCELLED, and what credit was taken off it is the subscription's again. What was paid beyond
+    what is left is then open with a minus, to be paid back. Raises NotFound, and Conflict for a draft, for more than is
+    left, or for a credit that is in another currency than the subscription is now.
     """
     return credit(locked(invoice_id), amount=amount, reason=reason, actor=actor)
 
@@ -130,6 +142,7 @@ def cancel(invoice: Invoice, *, actor: uuid.UUID | None) -> None:
         credit(invoice, amount=None, reason="", actor=actor)
     else:
         invoice.status = InvoiceStatus.CANCELLED
+        _tell_subscription(invoice, [], actor)
         _settle(invoice, actor)
 
 
@@ -148,6 +161,7 @@ def credit(invoice: Invoice, *, amount: Decimal | None, reason: str, actor: uuid
         raise Conflict(_("No more can be credited than is left of the invoice: %s.") % rest, code="amount") from error
     note = _credit_note(invoice, parts, reason, actor)
     invoice.credited_amount += note.amount
+    _tell_subscription(invoice, parts, actor)
     _settle(invoice, actor)
     invoice_credited.send(CreditNote, credit_note=note, actor=actor)
     return note
@@ -175,6 +189,33 @@ def _credit_note(invoice: Invoice, parts: list[TaxOfRate], reason: str, actor: u
     (note.number,) = numbering.take(settings.CREDIT_NOTE_SERIES, 1, now=now)
     note.save(force_insert=True)
     return note
+
+
+def _tell_subscription(invoice: Invoice, parts: Sequence[TaxOfRate], actor: uuid.UUID | None) -> None:
+    """Take what was credited of an invoice off the price of the running period, which a change of plan gives back of;
+    and of a cancelled one return the credit that was taken off it.
+    """
+    subscription = invoice.subscription
+    if subscription is None:
+        return
+    currency, gone = invoice.currency_code, list(parts)
+    if invoice.credit_taken and invoice.settled_status() == InvoiceStatus.CANCELLED:
+        if currency != subscription.currency_code:
+            refusal = _("The credit of %(credit)s that was taken off the invoice cannot be turned into %(currency)s.")
+            taken = {"credit": shown(invoice.credit_taken, currency), "currency": subscription.currency_code}
+            raise Conflict(refusal % taken, code="currency")
+        rate = kept_lines(invoice.lines)[0].tax_rate  # of all its lines: else no credit is taken off
+        gone.append(TaxOfRate(rate, invoice.credit_taken, ZERO))
+        subscription.credit += at_rate(invoice.credit_taken, subscription.tax_rate, former=rate, currency=currency)
+    start, end = subscription.period_start, subscription.period_end
+    first, last = local_date(invoice.start_date), local_date(invoice.end_date)
+    if start is not None and end is not None and start <= first and end <= last:
+        rate = subscription.period_tax_rate
+        net = sum((at_rate(part.net, rate, former=part.rate, currency=currency) for part in gone), ZERO)
+        subscription.period_price -= proration.for_days(net, currency, days=end - start, of=last - first)
+        subscription.period_price = max(subscription.period_price, ZERO)
+    subscription.modified_by = actor
+    subscription.save(update_fields=["credit", "period_price", "modified_by"])
 
 
 def _settle(invoice: Invoice, actor: uuid.UUID | None) -> None:

@@ -18,7 +18,7 @@ from rest_framework.exceptions import NotFound
 from billing import invoicing, proration, renewals, terms, texts
 from billing.models import Invoice, InvoiceStatus, Plan, Subscription, SubscriptionStatus
 from billing.models.subscriptions import LIVE
-from billing.money import ZERO, shown
+from billing.money import shown
 from billing.periods import ONE_DAY, local_date, midnight
 from billing.signals import subscription_changed, subscription_ended
 from billing.totals import Line, at_rate
@@ -164,19 +164,15 @@ def change_plan(subscription_id: uuid.UUID, *, plan: Plan, at_once: bool, actor:
 
 
 def _prorate(subscription: Subscription, former_cycle: str, since: datetime.date, actor: uuid.UUID | None) -> None:
-    """Settle the running period between what it was charged at and the new terms from `since` on.
+    """Settle the running period between what stands of what it was charged at and the new terms from `since` on.
 
-    Unused time is given back at the tax rate it was charged at. Nothing is given back of a period whose invoices were
-    all cancelled: it was credited with them.
+    Unused time is given back at the tax rate it was charged at.
     """
     start, end, currency = subscription.period_start, subscription.period_end, subscription.currency_code
     assert start is not None
     assert end is not None
     rate = subscription.period_tax_rate
     back = proration.unused(subscription.period_price, currency, start=start, end=end, since=since)
-    invoices = subscription.invoices(manager="objects").filter(start_date__gte=midnight(start), end_date=midnight(end))
-    if invoices.exists() and not invoices.exclude(status=InvoiceStatus.CANCELLED).exists():
-        back = ZERO
     worth = at_rate(back, subscription.tax_rate, former=rate, currency=currency)
     if subscription.billing_cycle != former_cycle:
         subscription.credit += worth

@@ -76,6 +76,21 @@ class TestAChangeOfPlan:
         assert self.change(staff, subscription, yearly)["credit"] == 0
         assert Invoice.objects.order_by("number").last().amount == Decimal("485.50")
 
+    @pytest.mark.parametrize(("which", "left"), [("period", 25), ("upgrade", 24.5)])
+    def test_at_once_gives_nothing_back_of_an_invoice_that_was_cancelled(self, staff, subscription, clock, which, left):
+        clock(date(2026, 2, 14))
+        self.change(staff, subscription, make_plan(price=99))
+        invoice = Invoice.objects.get(period_start=TODAY if which == "period" else None)
+        assert staff.patch(f"/invoices/{invoice.id}", {"status": "CANCELLED"}).status_code == 204
+        assert self.change(staff, subscription, make_plan(price=0))["credit"] == left
+
+    def test_at_once_gives_back_of_the_unused_days_what_was_not_credited_of_them(self, staff, subscription, clock):
+        path = f"/invoices/{Invoice.objects.get().id}/credit-notes"
+        assert staff.post(path, {"amount": 40}).status_code == 200
+        assert staff.post(path, {"amount": 8}).status_code == 200
+        clock(date(2026, 2, 14))
+        assert self.change(staff, subscription, make_plan(price=0))["credit"] == 0.5
+
     @pytest.mark.parametrize(
         ("former", "present", "price", "lines", "credit"),
         [
@@ -194,6 +209,28 @@ class TestAChangeOfPlan:
         assert_error(refused, 409, code="tenant_deleted")
         assert Invoice.objects.count() == 1
 
+    @pytest.mark.parametrize("price", [9, 49])
+    @pytest.mark.parametrize(("rate", "credit"), [(0, 20), (25, 16)])
+    def test_has_its_credit_come_back_when_the_invoice_it_was_taken_off_is_cancelled(
+        self, staff, subscription, clock, price, rate, credit
+    ):
+        clock(date(2026, 2, 14))
+        assert self.change(staff, subscription, make_plan(price=9))["credit"] == 20
+        path = f"/subscriptions/{subscription.id}"
+        assert staff.patch(path, {"price": price}).status_code == 204
+        clock(date(2026, 2, 28))
+        generate(date(2026, 2, 28))
+        assert staff.patch(path, {"taxRate": rate}).status_code == 204
+        invoice = Invoice.objects.get(period_start="2026-02-28")
+        assert invoice.amount == max(price - 20, 0)
+        if invoice.amount:
+            left = staff.get(path).json()["credit"]
+            assert staff.post(f"/invoices/{invoice.id}/credit-notes", {"amount": 5}).status_code == 200
+            assert staff.get(path).json()["credit"] == left
+        assert staff.patch(f"/invoices/{invoice.id}", {"status": "CANCELLED"}).status_code == 204
+        assert staff.get(path).json()["credit"] == credit
+        assert self.change(staff, subscription, make_plan(price=0))["credit"] == credit
+
     @property_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(changes=st.lists(st.tuples(st.integers(0, 27), st.integers(1, 99_999)), max_size=6))
     def test_never_makes_or_loses_a_cent_over_any_sequence(self, clock, changes):
@@ -226,6 +263,20 @@ def test_a_credit_is_not_turned_into_another_currency(staff, clock):
     clock(date(2026, 6, 1))
     generate(date(2026, 6, 1))
     assert staff.post(path, {"planId": str(yen.id)}).status_code == 200
+
+
+def test_a_credit_does_not_come_back_to_a_subscription_in_another_currency(staff, clock):
+    subscription = make_subscription()
+    clock(date(2026, 2, 14))
+    generate(date(2026, 2, 14))
+    path = f"/subscriptions/{subscription.id}"
+    staff.post(f"{path}/change-plan", {"planId": str(make_plan(price=Decimal(30)).id), "at": "now"})
+    generate(date(2026, 2, 28))
+    staff.post(f"{path}/change-plan", {"planId": str(make_plan(price=Decimal(5000), currency_code="JPY").id)})
+    generate(date(2026, 3, 31))
+    invoice = subscription.invoices.get(period_start="2026-02-28")
+    assert_error(staff.patch(f"/invoices/{invoice.id}", {"status": "CANCELLED"}), 409, code="currency")
+    assert staff.get(path).json()["credit"] == 0
 
 
 def test_a_credit_holds_a_next_plan_back_that_came_to_cost_another_currency(staff, clock):

@@ -78,7 +78,7 @@ class InvoiceViewSet(IdempotentMixin, ApiViewSet):
     def perform_bulk_update(self, queryset, values):
         ids = list(queryset.order_by("tenant_id", "id").values_list("id", flat=True))
         if any(value is not None for value in values.values()):
-            settlement.lock_tenants(ids)
+            settlement.lock_owners(ids)
             for id in ids:
                 self._change(id, dict(values))
         return len(ids)
