@@ -202,8 +202,8 @@ def amend(subscription_id: uuid.UUID, *, values: Mapping[str, Any], actor: uuid.
     """What a PATCH does: price and tax rate from the next invoice on, an end, or a cancellation at the period's end.
 
     Cancelled while PENDING, it ends at once; else the periods that have begun are invoiced first, so that it ends with
-    the present one. An end that is set takes the place of a cancellation. Raises NotFound, and Conflict for one that
-    has ended.
+    the present one, or before where that is agreed; the agreed end comes back when the cancellation is taken back. An
+    end that is set takes the place of both. Raises NotFound, and Conflict for one that has ended.
     """
     subscription = locked(subscription_id)
     if subscription.status not in LIVE:
@@ -211,7 +211,7 @@ def amend(subscription_id: uuid.UUID, *, values: Mapping[str, Any], actor: uuid.
     was_cancelled = subscription.cancel_at_period_end
     if values.get("cancel_at_period_end") and not was_cancelled and subscription.status == SubscriptionStatus.ACTIVE:
         renewals.bill_until(local_date(timezone.now()) + ONE_DAY, subscription, actor=actor)
-    former_rate = subscription.tax_rate
+    former_rate, former_end = subscription.tax_rate, subscription.end_date
     for name, value in values.items():
         setattr(subscription, name, value)
     subscription.modified_by = actor
@@ -221,11 +221,15 @@ def amend(subscription_id: uuid.UUID, *, values: Mapping[str, Any], actor: uuid.
     if subscription.cancel_at_period_end and subscription.status == SubscriptionStatus.PENDING:
         return end(subscription, SubscriptionStatus.CANCELLED, actor=actor)
     if "end_date" in values:
-        subscription.cancel_at_period_end, subscription.ending_told_on = False, None
-    elif subscription.cancel_at_period_end != was_cancelled:
+        subscription.cancel_at_period_end, subscription.agreed_end_date = False, None
+    elif subscription.cancel_at_period_end and not was_cancelled:
         last = subscription.period_end or subscription.next_invoice_on
-        subscription.end_date = midnight(last) if subscription.cancel_at_period_end and last else None
-        subscription.next_plan = None if subscription.cancel_at_period_end else subscription.next_plan
+        assert last is not None
+        subscription.agreed_end_date, subscription.next_plan = former_end, None
+        subscription.end_date = min(midnight(last), former_end or midnight(last))
+    elif was_cancelled and not subscription.cancel_at_period_end:
+        subscription.end_date, subscription.agreed_end_date = subscription.agreed_end_date, None
+    if subscription.end_date != former_end:
         subscription.ending_told_on = None
     subscription.save()
     return subscription

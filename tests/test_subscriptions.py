@@ -126,6 +126,25 @@ class TestTheEnd:
         assert staff.patch(path, {"price": 60, "cancelAtPeriodEnd": False}).status_code == 204
         assert staff.get(path).json()["endDate"] == "2036-12-31T00:00:00Z"
 
+    def test_that_was_agreed_comes_back_when_a_cancellation_is_taken_back(self, staff, clock):
+        clock(TODAY)
+        path = f"/subscriptions/{make_subscription(end_date=datetime(2026, 12, 31, tzinfo=UTC)).id}"
+        generate(TODAY)
+        for cancelled in (True, True, False, False):
+            assert staff.patch(path, {"cancelAtPeriodEnd": cancelled}).status_code == 204
+            end = "2026-02-28" if cancelled else "2026-12-31"
+            assert staff.get(path).json()["endDate"] == f"{end}T00:00:00Z"
+
+    def test_that_was_agreed_is_not_put_off_by_a_cancellation_nor_told_again(self, staff, clock):
+        clock(date(2026, 2, 10))
+        path = f"/subscriptions/{make_subscription(end_date=datetime(2026, 2, 14, tzinfo=UTC)).id}"
+        for cancelled in (True, False):
+            call_command("expire_subscriptions")
+            assert staff.patch(path, {"cancelAtPeriodEnd": cancelled}).status_code == 204
+            assert staff.get(path).json()["endDate"] == "2026-02-14T00:00:00Z"
+        call_command("expire_subscriptions")
+        assert Delivery.objects.filter(destination="mail:subscription_ending").count() == 1
+
     @pytest.mark.parametrize("day", [None, "2036-12-31T00:00:00Z"])
     def test_that_is_set_takes_the_place_of_a_cancellation(self, staff, clock, day):
         clock(TODAY)
