@@ -6,6 +6,7 @@ What is given a subscription, or a tenant that must be locked, needs the transac
 import datetime
 import uuid
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -166,13 +167,18 @@ def change_plan(subscription_id: uuid.UUID, *, plan: Plan, at_once: bool, actor:
 def _prorate(subscription: Subscription, former_cycle: str, since: datetime.date, actor: uuid.UUID | None) -> None:
     """Settle the running period between what stands of what it was charged at and the new terms from `since` on.
 
-    Unused time is given back at the tax rate it was charged at.
+    Unused time is given back at the tax rate it was charged at. Where the subscription ends before the period, the days
+    until then are settled and the period ends with them. What was charged of the days after is kept as credit: the next
+    period of one that goes on after all begins there.
     """
     start, end, currency = subscription.period_start, subscription.period_end, subscription.currency_code
     assert start is not None
     assert end is not None
+    last = min(end, subscription.ends_on or end)
     rate = subscription.period_tax_rate
-    back = proration.unused(subscription.period_price, currency, start=start, end=end, since=since)
+    unused = partial(proration.unused, subscription.period_price, currency, start=start, end=end)
+    after = unused(since=last)
+    back = unused(since=since) - after
     worth = at_rate(back, subscription.tax_rate, former=rate, currency=currency)
     if subscription.billing_cycle != former_cycle:
         subscription.credit += worth
@@ -181,20 +187,22 @@ def _prorate(subscription: Subscription, former_cycle: str, since: datetime.date
         if invoice is not None:
             invoice.period_start = None  # of the period that began this day, an invoice may be out
             invoicing.issue([invoice], actor=actor)
-        return
-    subscription.period_price = renewals.price_of(subscription, start, end)
-    charge = proration.unused(subscription.period_price, currency, start=start, end=end, since=since)
-    if charge < worth:
-        subscription.credit += worth - charge
-    elif charge > worth:
-        days = (since, end - ONE_DAY)
-        lines = [Line(texts.period(subscription, *days), charge, tax_rate=subscription.tax_rate)]
-        if back:
-            lines.append(Line(texts.unused_time(subscription, *days), -back, tax_rate=rate))
-        invoice = renewals.draft(subscription, since, end, actor=actor)
-        renewals.put_lines(invoice, subscription, lines)
-        invoicing.issue([invoice], actor=actor)
-    subscription.period_tax_rate = subscription.tax_rate
+    else:
+        subscription.period_end = subscription.next_invoice_on = last
+        subscription.period_price = renewals.price_of(subscription, start, last)
+        subscription.period_tax_rate = subscription.tax_rate
+        charge = proration.unused(subscription.period_price, currency, start=start, end=last, since=since)
+        if charge < worth:
+            subscription.credit += worth - charge
+        elif charge > worth:
+            days = (since, last - ONE_DAY)
+            lines = [Line(texts.period(subscription, *days), charge, tax_rate=subscription.tax_rate)]
+            if back:
+                lines.append(Line(texts.unused_time(subscription, *days), -back, tax_rate=rate))
+            invoice = renewals.draft(subscription, since, last, actor=actor)
+            renewals.put_lines(invoice, subscription, lines)
+            invoicing.issue([invoice], actor=actor)
+    subscription.credit += at_rate(after, subscription.tax_rate, former=rate, currency=currency)
 
 
 @transaction.atomic

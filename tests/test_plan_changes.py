@@ -184,6 +184,29 @@ class TestAChangeOfPlan:
         assert_error(refused, 409, code="subscription_ended")
         assert staff.get(path).json()["nextPlanId"] is None
 
+    @pytest.mark.parametrize(
+        ("plan", "charged"),
+        [
+            ({"price": 98}, Decimal("10.50")),
+            ({"price": 365, "billing_cycle": "YEARLY"}, 0),  # six days at 1.00 instead of 1.75
+        ],
+    )
+    def test_at_once_charges_no_day_after_the_end_and_each_day_once_if_it_goes_on(
+        self, staff, subscription, clock, plan, charged
+    ):
+        clock(date(2026, 2, 14))
+        path, last = f"/subscriptions/{subscription.id}", date(2026, 2, 20)
+        assert staff.patch(path, {"endDate": f"{last}T00:00:00Z"}).status_code == 204
+        credit = self.change(staff, subscription, make_plan(**plan))["credit"]
+        assert Invoice.objects.get(period_start=None).amount == charged
+        assert credit == (14 if charged else 14 + 4.5)  # of the eight days after the end
+        assert generate(date(2026, 2, 28)) == 0
+        assert staff.patch(path, {"endDate": None}).status_code == 204
+        clock(last)
+        assert generate(last) == 1
+        renewal = Invoice.objects.get(period_start=last)
+        assert float(renewal.subtotal) == plan["price"] - credit
+
     @pytest.mark.parametrize("at", ["now", "periodEnd"])
     def test_reaches_no_days_before_it_where_runs_were_missed(self, staff, subscription, clock, at):
         clock(date(2026, 4, 14))

@@ -57,7 +57,8 @@ class SubscriptionViewSet(IdempotentMixin, ApiViewSet):
     @extend_schema(request=AmendSubscriptionSerializer, responses={204: None})
     def partial_update(self, request, id):
         """Price and tax rate hold from the next invoice on. `cancelAtPeriodEnd` true ends it with the paid period, or
-        before where that is agreed, false takes that back; a subscription that waits for its tenant is cancelled at once.
+        before where that is agreed, false takes that back; a subscription that waits for its tenant is cancelled at
+        once.
         """
         values = self.valid(AmendSubscriptionSerializer, instance=self.found(id=id), partial=True)
         subscriptions.amend(id, values=values, actor=request.user.actor_id)

@@ -1,0 +1,123 @@
+"""Any sequence of changes of plan, tax and end, and of credit notes: each gives back what stands of the unused days."""
+
+import contextlib
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from billing import settlement, subscriptions
+from billing.models import Invoice, Subscription
+from billing.money import rounded
+from billing.periods import local_date, midnight
+from billing.renewals import whole_period_end
+from config.errors import Conflict
+from tests.conftest import generate
+from tests.make import make_plan, make_subscription
+
+pytestmark = pytest.mark.django_db
+TODAY = date(2026, 1, 31)
+EVENTS = st.one_of(
+    st.tuples(st.just("tax_rate"), st.sampled_from([Decimal(0), Decimal(7), Decimal(19)])),
+    st.tuples(st.just("end_in"), st.sampled_from([None, 1, 5, 20, 50])),
+    st.tuples(st.just("cancel_at_period_end"), st.booleans()),
+    st.tuples(st.just("credit"), st.tuples(st.integers(0, 4), st.sampled_from([10, 50, 100]))),
+)
+PLANS = st.tuples(st.sampled_from([0, 9, 49, 99]), st.sampled_from(["MONTHLY", "MONTHLY", "YEARLY"]))
+STEPS = st.lists(st.tuples(st.integers(0, 20), EVENTS, PLANS), min_size=2, max_size=6)
+
+
+class Books:
+    """What a customer has paid for each day, with tax, as somebody would work it out who rounds nothing."""
+
+    def __init__(self, subscription: Subscription):
+        self.subscription, self.paid, self.seen = subscription, {}, set()
+
+    @property
+    def taxed(self) -> Fraction:
+        return 1 + Fraction(self.subscription.tax_rate) / 100
+
+    def stands(self) -> Fraction:
+        """What was invoiced and neither credited nor kept as credit."""
+        self.subscription.refresh_from_db()
+        invoices = self.subscription.invoices.all()
+        return Fraction(sum(each.amount - each.credited_amount for each in invoices)) - (
+            Fraction(self.subscription.credit) * self.taxed
+        )
+
+    def run(self, today: date) -> None:
+        generate(today)
+        for invoice in self.subscription.invoices.exclude(period_start=None).exclude(id__in=self.seen):
+            self.seen.add(invoice.id)
+            self.pay(invoice, Fraction(invoice.subtotal + invoice.credit_taken) * taxed(invoice))
+
+    def pay(self, invoice: Invoice, amount: Fraction) -> None:
+        for day in days(local_date(invoice.start_date), local_date(invoice.end_date)):
+            self.paid[day] = self.paid.get(day, 0) + amount / (invoice.end_date - invoice.start_date).days
+
+    def change(self, today: date, price: Decimal, cycle: str) -> None:
+        before, former = self.stands(), self.subscription
+        since = max(today, former.period_start)
+        subscriptions.change_plan(former.id, plan=make_plan(price=price, billing_cycle=cycle), at_once=True, actor=None)
+        moved = self.stands() - before
+        now = self.subscription
+        if now.period_end <= since:
+            return  # a period begins today, at the new price
+        assert now.ends_on is None or now.period_end <= now.ends_on
+        whole = (whole_period_end(now, now.period_start) - now.period_start).days
+        back = sum(max(amount, 0) for day, amount in self.paid.items() if day >= since)
+        self.paid = {day: amount for day, amount in self.paid.items() if day < since}
+        self.paid |= dict.fromkeys(days(since, now.period_end), Fraction(price) / whole * self.taxed)
+        charge = sum(amount for day, amount in self.paid.items() if day >= since)
+        assert abs(moved - (charge - back)) < Fraction(6, 100)
+        self.seen |= set(now.invoices.values_list("id", flat=True))
+
+    def amend(self, **values) -> None:
+        before = self.stands()
+        subscriptions.amend(self.subscription.id, values=values, actor=None)
+        assert abs(self.stands() - before) < Fraction(1, 100)
+
+    def credit(self, number: int, percent: int) -> None:
+        invoices = list(self.subscription.invoices.order_by("-number"))
+        invoice = invoices[number % len(invoices)]
+        amount = rounded((invoice.amount - invoice.credited_amount) * percent / 100, "EUR")
+        if amount:
+            before = self.stands()
+            settlement.record_credit(invoice.id, amount=amount, reason="", actor=None)
+            now = self.subscription
+            gone = before - self.stands()
+            if now.period_start <= local_date(invoice.start_date) and now.period_end <= local_date(invoice.end_date):
+                self.pay(invoice, -gone)
+                self.paid = {day: amount for day, amount in self.paid.items() if day < now.period_end}
+
+
+def taxed(invoice: Invoice) -> Fraction:
+    return 1 + Fraction(invoice.lines[0]["tax_rate"]) / 100
+
+
+def days(first: date, end: date) -> list[date]:
+    return [first + timedelta(days=number) for number in range((end - first).days)]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_gives_back_what_stands_of_the_unused_days_and_charges_those_that_come(clock, steps):
+    clock(TODAY)
+    books, today = Books(make_subscription(plan=make_plan(price=Decimal("49.90")), tax_rate=Decimal(19))), TODAY
+    books.run(today)
+    for later, (kind, value), (price, cycle) in steps:
+        today += timedelta(days=later)
+        clock(today)
+        books.run(today)
+        if kind == "credit":
+            books.credit(*value)
+        elif kind == "end_in":
+            books.amend(end_date=value and midnight(today + timedelta(days=value)))
+        else:
+            books.amend(**{kind: value})
+        books.run(today)  # what goes on after all
+        with contextlib.suppress(Conflict):  # it has ended
+            books.change(today, Decimal(price), cycle)
