@@ -45,7 +45,8 @@ class SeenForm(forms.ModelForm):
         seen = super().clean().get("seen")
         if seen and not self.instance._state.adding:
             rows = self._meta.model._base_manager.select_for_update(no_key=True)  # until it is saved
-            if self.version(rows.get(pk=self.instance.pk)) != seen:
+            row = rows.filter(pk=self.instance.pk).first()
+            if row is None or self.version(row) != seen:
                 raise forms.ValidationError(_("This has been changed meanwhile. Open the page anew."), code="changed")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
@@ -164,18 +165,20 @@ def erase(tenant_id: uuid.UUID, *, older_than: timedelta) -> bool:
     ):
         audit.forget(rows)
         rows.delete()
+    actor = settings.SYSTEM_USER_ID
     if lead_goes:
         LeadKey.objects.filter(lead=lead).delete()
         audit.forget(Lead.everything.filter(id=lead.id))
         nobody = dict.fromkeys(("first_name", "last_name", "company_name"), ERASED)
-        Lead.everything.filter(id=lead.id).update(
-            **nobody, email=f"{lead.id}{ERASED_MAIL}", deleted=True, deleted_on=F("modified_on")
-        )
+        Lead.everything.filter(id=lead.id).audited_update(
+            actor=actor, **nobody, email=f"{lead.id}{ERASED_MAIL}", deleted=True,
+            deleted_on=F("modified_on"),  # the former: a statement reads the row as it was
+        )  # fmt: skip
     addresses = Address.everything.filter(id__in={tenant.address_id, lead.address_id if lead_goes else None})
     for holders in (others, Lead.everything.exclude(email__endswith=ERASED_MAIL)):
         addresses = addresses.exclude(Exists(holders.filter(address=OuterRef("id"))))
     audit.forget(addresses)
-    addresses.update(address=None, city=None, state=None, zip=None)
+    addresses.audited_update(actor=actor, address=None, city=None, state=None, zip=None)
     audit.forget(Subscription.everything.filter(tenant=tenant))
     audit.forget(Tenant.everything.filter(id=tenant.id))
     tenant.name, tenant.key, tenant.domains, tenant.spoc_user_id = ERASED, ERASED, [], None

@@ -19,6 +19,7 @@ from provisioning.models import Delivery
 from tenants.models import Branding, Contact, Resource, Tenant, TenantConfig
 from tests.conftest import at_once
 from tests.make import (
+    make_address,
     make_config,
     make_contact,
     make_invoice,
@@ -30,6 +31,7 @@ from tests.make import (
     make_tenant,
     make_user,
 )
+from tests.test_offboarding import purge
 from tests.test_office import change, changelist
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +54,8 @@ def form_of(obj) -> dict[str, Any]:
         case Lead():
             names = {"first_name": obj.first_name, "last_name": obj.last_name, "company_name": obj.company_name}
             return {**names, "email": obj.email, "address": "", "language": ""}
+        case Address():
+            return {name: getattr(obj, name) or "" for name in ("address", "zip", "city", "state", "country")}
         case Contact():
             names = {"first_name": obj.first_name, "last_name": obj.last_name, "email": obj.email}
             return {**names, "contact_type": "", "tenant": str(obj.tenant_id)}
@@ -117,6 +121,27 @@ class TestAPageThatIsOlderThanAChange:
             browser.force_login(me)
         answers = at_once(3, lambda each: browsers[each].post(change(obj), {**typed, "last_name": f"N{each}"}))
         assert sorted(answer.status_code for answer in answers) == [200, 200, 302]
+
+    def test_brings_nothing_back_that_was_erased(self, office, staff):
+        lead = make_lead(address=make_address())
+        tenant = make_tenant(lead=lead, address=lead.address)
+        typed = self.typed(office, lead.address, city="Paris")
+        staff.delete(f"/tenants/{tenant.id}")
+        purge()
+        assert "This has been changed meanwhile." in office.post(change(lead.address), typed).content.decode()
+        assert Address.objects.values_list("address", "city").get() == (None, None)
+
+    def test_brings_nothing_back_that_is_erased_while_it_is_saved(self, office, staff, monkeypatch):
+        for part in (False, True):
+            tenant = make_tenant(lead=make_lead())
+            obj = make_contact(tenant) if part else tenant.lead
+            typed = self.typed(office, obj, first_name="Grace")
+            staff.delete(f"/tenants/{tenant.id}")
+            # After the row was read, before the form's check.
+            monkeypatch.setattr("config.forms.ascii_address", lambda email: purge() or email)
+            assert "This has been changed meanwhile." in office.post(change(obj), typed).content.decode()
+        assert set(Lead.everything.values_list("first_name", "deleted")) == {("(erased)", True)}
+        assert not Contact.everything.exists()
 
     def test_is_not_one_that_only_shows(self, as_role):
         page = as_role(SUPPORT).get(change(make_contact()))
