@@ -43,3 +43,8 @@ def ascii_address(email: str) -> str:
     if not HOSTNAME.fullmatch(domain):
         raise ValueError("not at a host name")
     return email if email.isascii() else f"{email.rpartition('@')[0]}@{domain}"
+
+
+def comparable_address(email: str) -> str:
+    """What mail addresses are compared by: alike in letter case and in the form of the domain, they are one."""
+    return f"{email.rpartition('@')[0]}@{mail_domain(email)}".lower()

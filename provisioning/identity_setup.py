@@ -21,6 +21,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound
 
+from config.domains import comparable_address
 from config.errors import BadRequest, Conflict
 from config.turns import giving_way, meanwhile
 from identity import providers
@@ -195,12 +196,12 @@ def _must_agree(tenant: Tenant, run: ProvisioningRun, told: dict[str, Any]) -> N
     ]
     contacts: dict[str, list[Contact]] = defaultdict(list)
     for contact in tenant.contacts(manager="objects").all():
-        contacts[contact.email.lower()].append(contact)
+        contacts[comparable_address(contact.email)].append(contact)
     primary = tenant.primary_contact
     for index, person in enumerate(said["contacts"]):
         place, name = f"tenant.contacts[{index}]", (person["first_name"], person["last_name"])
         known = max(  # several people may share a mail address
-            contacts[person["email"].lower()],
+            contacts[comparable_address(person["email"])],
             key=lambda each: ((each.first_name, each.last_name) == name, each == primary),
             default=None,
         )

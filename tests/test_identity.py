@@ -148,6 +148,14 @@ class TestManageUsers:
             assert f"tenant.contacts[1].{next(iter(wrong))} " in error["message"]
         assert call_users(run, contacts=two).status_code == 200
 
+    @pytest.mark.parametrize("kept", ["ada@xn--mller-kva.example", "ada@müller.example"])
+    @pytest.mark.parametrize("said", ["Ada@xn--mller-kva.example", "ada@MÜLLER.example"])
+    def test_knows_a_contact_by_either_form_of_its_domain(self, kept, said):
+        run = a_run()
+        run.tenant.contacts.update(email=kept)
+        (contact,) = json.loads(users_body(run))["tenant"]["contacts"]
+        assert call_users(run, contacts=[{**contact, "email": said}]).status_code == 200
+
     def test_refuses_another_tier_than_the_runs(self):
         run = a_run()
         body = json.loads(users_body(run))
