@@ -1,6 +1,7 @@
 from django.contrib import admin
 
 from config.admin import AuditedAdmin, BackOfficeAdmin, LookedAt
+from config.domains import comparable_address
 from config.exchange import ExportAdmin
 from config.list_filters import DaysFilter
 from identity.operations import OperatingAdmin
@@ -24,7 +25,7 @@ class LeadAdmin(ExportAdmin, OperatingAdmin, AuditedAdmin):
 
     def save_model(self, request, obj, form, change):
         super().save_model(request, obj, form, change)
-        if "email" in form.changed_data:
+        if comparable_address(form.initial["email"]) != comparable_address(obj.email):
             unprove(obj)
 
 

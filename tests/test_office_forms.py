@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.html import escape
 
 from billing.models import BillingCustomer, Plan
+from config.domains import ascii_address
 from identity.models import User
 from identity.roles import ADMINISTRATOR, SUPPORT, make_roles
 from leads.models import Address, Lead
@@ -218,6 +219,13 @@ class TestTheAddressOfALeadThatStaffChange:
         office.post(change(lead), {**form_of(lead), "first_name": "Grace"})
         lead.refresh_from_db()
         assert (lead.first_name, lead.is_validated) == ("Grace", True)
+
+    @pytest.mark.parametrize("former", ["Ada@acme.example", "ada@müller.example"])
+    def test_stays_proved_where_it_is_only_written_otherwise(self, office, former):
+        lead = make_lead(email=former)
+        office.post(change(lead), {**form_of(lead), "email": former.lower()})
+        lead.refresh_from_db()
+        assert (lead.email, lead.is_validated) == (ascii_address(former.lower()), True)
 
 
 class TestJSON:
