@@ -17,8 +17,8 @@ def language_of(request: HttpRequest) -> str:
 
 
 def in_language(language: str) -> translation.override:
-    """Context manager: speak `language`, one of LANGUAGES, or the service's own where it is empty."""
-    return translation.override(language or settings.LANGUAGE_CODE)
+    """Context manager: speak `language`, or the service's own where it is none of LANGUAGES."""
+    return translation.override(language if language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE)
 
 
 def in_the_readers_language(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:

@@ -16,7 +16,7 @@ from config.language import in_language
 def compose(name: str, *, to: str, language: str = "", **context) -> EmailMultiAlternatives:
     """The mail `name` to one address, as text and HTML; the subject on a single line (RFC 5322, section 2.2).
 
-    `language` is one of LANGUAGES, the service's own where it is empty.
+    Where `language` is none of LANGUAGES, it is in the service's own.
     """
     context |= {"app_name": settings.APP_NAME, "public_url": settings.PUBLIC_URL, "brand": brand()}
     with in_language(language):

@@ -1,8 +1,14 @@
+from django import forms
+from django.conf import settings
 from django.contrib import admin
+from django.db.models.fields import BLANK_CHOICE_DASH
+from django.utils.text import capfirst
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from config.admin import AuditedAdmin, BackOfficeAdmin, LookedAt
 from config.domains import comparable_address
 from config.exchange import ExportAdmin
+from config.forms import AuditedForm
 from config.list_filters import DaysFilter
 from identity.operations import OperatingAdmin
 from leads.models import Address, Lead, LeadKey
@@ -10,8 +16,16 @@ from leads.sheets import LeadSheet
 from leads.verification import unprove
 
 
+class LeadForm(AuditedForm):
+    language = forms.ChoiceField(
+        label=capfirst(Lead._meta.get_field("language").verbose_name), required=False, widget=UnfoldAdminSelectWidget,
+        choices=[*BLANK_CHOICE_DASH, *settings.LANGUAGES],
+    )  # fmt: skip
+
+
 @admin.register(Lead)
 class LeadAdmin(ExportAdmin, OperatingAdmin, AuditedAdmin):
+    form = LeadForm
     sheet = LeadSheet
     list_display = ("email", "first_name", "last_name", "company_name", "is_validated", "created_on")
     list_filter = ("is_validated", ("created_on", DaysFilter))

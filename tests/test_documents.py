@@ -108,6 +108,12 @@ class TestTheLanguage:
             assert not [word for word in words if word not in text]
             assert not re.search("Invoice|Credit|Due|Date|Tax|Total|Page|From|Please", text)
 
+    @pytest.mark.parametrize("kept", ["Deutsch", "de_DE.UTF8", "fr"])
+    def test_is_wholly_the_services_own_where_it_is_none_of_ours(self, kept):
+        text, _ = text_of(file_of(make_invoice(make_tenant(lead=make_lead(language=kept)))))
+        assert "Invoice" in text
+        assert "120.50 EUR" in text
+
     def test_is_that_of_the_amounts_of_its_mail_too(self, staff, tenant, monkeypatch, relayed, mailoutbox):
         make_contact(tenant)
         staff.post("/invoices", invoice_body(tenant, amount=1120.5))

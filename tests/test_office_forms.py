@@ -314,6 +314,16 @@ def test_mail_addresses_are_refused_and_kept_as_by_the_api(office):
         assert obj.email == "ada@xn--mller-kva.test"
 
 
+def test_the_language_of_a_lead_is_one_of_ours(office):
+    lead = make_lead(language="de")
+    assert '<option value="de" selected>Deutsch</option>' in office.get(change(lead)).content.decode()
+    refused = office.post(change(lead), {**form_of(lead), "language": "Deutsch"})
+    assert list(refused.context["adminform"].form.errors) == ["language"]
+    for typed in ("en", ""):
+        assert office.post(change(lead), {**form_of(lead), "language": typed}).status_code == 302
+        assert Lead.objects.get().language == typed
+
+
 class TestWhatNoPageSends:
     @pytest.mark.parametrize("chosen", ["x", "\0", "9" * 30])
     def test_as_what_is_chosen_in_a_list_is_a_malformed_request(self, office, chosen):
