@@ -6,6 +6,7 @@ from django import forms
 from django.core.validators import validate_email
 from django.db.models import Model
 from django.forms.fields import InvalidJSONInput, JSONString
+from django.utils import translation
 from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
@@ -34,7 +35,8 @@ class SeenForm(forms.ModelForm):
     @staticmethod
     def version(row: Model) -> str:
         """A text that is another one when the row has changed, or what it points to many of."""
-        held = {name: value for name, value in audit.snapshot(row).items() if name not in audit.BOOKKEEPING}
+        with translation.override(None):  # the names of permissions are translated
+            held = {name: value for name, value in audit.snapshot(row).items() if name not in audit.BOOKKEEPING}
         return salted_hmac("seen", repr(held), algorithm="sha256").hexdigest()
 
     @cached_property

@@ -111,6 +111,14 @@ class TestAPageThatIsOlderThanAChange:
         eve.refresh_from_db()
         assert (eve.is_active, eve.groups.count(), role.permissions.count()) == (False, 0, 0)
 
+    def test_is_not_one_that_came_in_another_language(self, office):
+        make_roles(Group, Permission)
+        role = Group.objects.get(name=ADMINISTRATOR)
+        typed = self.typed(office, role, name="Boss")
+        assert office.post(change(role), typed, headers={"Accept-Language": "de"}).status_code == 302
+        role.refresh_from_db()
+        assert role.name == "Boss"
+
     @pytest.mark.django_db(transaction=True)
     @pytest.mark.parametrize("make", [make_contact, make_user])
     def test_is_what_all_but_one_are_of_those_that_are_saved_at_once(self, office, monkeypatch, make):
