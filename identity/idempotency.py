@@ -8,10 +8,12 @@ taken because it keeps answers in a store of their own, apart from the change, a
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from django.core.cache import cache
 from django.db import connection, transaction
 from django.utils import timezone
 from rest_framework.exceptions import APIException
@@ -22,6 +24,9 @@ from rest_framework.utils.encoders import JSONEncoder
 from config.errors import BadRequest, Conflict
 from config.throttling import client_address
 from identity.models import KEPT, IdempotentRequest
+
+CALL = 30
+"""Seconds: a few times what a call out may take."""
 
 
 class KeyReused(APIException):
@@ -73,20 +78,38 @@ def once(key: str, handler: Callable[..., Response], request: Request, *args: An
 
 def is_answered(request: Request) -> bool:
     """Whether a request with this Idempotency-Key was answered, so that this one changes nothing."""
-    if (key := request.headers.get("Idempotency-Key")) is None:
-        return False
-    return _is_answered(_digest(_caller(request), key))
+    scope = _scope(request)
+    return scope is not None and _is_answered(scope)
 
 
 def is_repetition(request: Request) -> bool:
     """As `is_answered`, where a request with this key may be in flight: raises Conflict (409) for one that is."""
-    if (key := request.headers.get("Idempotency-Key")) is None:
+    scope = _scope(request)
+    if scope is None:
         return False
-    scope = _digest(_caller(request), key)
     with transaction.atomic():  # SQLite waits here until the other has ended
         if _is_held(scope):
             raise _in_flight()
         return _is_answered(scope)
+
+
+@contextmanager
+def calling_out(request: Request) -> Iterator[None]:
+    """Hold the request's Idempotency-Key, where it has one, for a call that no transaction may be open for.
+
+    Raises Conflict (409) while another request with this key is at its call; after a crash for CALL seconds at most.
+    """
+    scope = _scope(request)
+    if scope is None:
+        yield
+        return
+    mark = f"calling-out:{scope}"
+    if not cache.add(mark, True, CALL):
+        raise _in_flight()
+    try:
+        yield
+    finally:
+        cache.delete(mark)
 
 
 def _is_answered(scope: str) -> bool:
@@ -134,6 +157,12 @@ def _stored(row: IdempotentRequest, fingerprint: str) -> Response:
     if row.status is None:  # seen from inside the first request itself
         raise _in_flight()
     return Response(json.loads(row.answer), status=row.status, headers={"Idempotency-Replayed": "true"})
+
+
+def _scope(request: Request) -> str | None:
+    """What the request's Idempotency-Key stands for; None where it has none."""
+    key = request.headers.get("Idempotency-Key")
+    return None if key is None else _digest(_caller(request), key)
 
 
 def _caller(request: Request) -> str:

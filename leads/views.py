@@ -13,7 +13,7 @@ from config.language import language_of
 from config.schema import model_schema
 from config.throttling import PublicLimit
 from identity.authentication import bearer_token
-from identity.idempotency import IdempotentMixin, is_answered, is_repetition
+from identity.idempotency import IdempotentMixin, calling_out, is_answered, is_repetition
 from identity.permissions import VIEW_LEAD
 from leads import challenges
 from leads.abuse import check_form, limit_resends, limit_sign_ups
@@ -35,11 +35,13 @@ class LeadViewSet(IdempotentMixin, ApiViewSet):
         # Here, where no transaction is open: a challenge is checked by a call, and takes an answer once.
         if self.action_name == "create" and not is_answered(request):
             check_form(stamp=request.headers.get("X-Form-Stamp"), trap=request.headers.get("X-Form-Trap"))
-            try:
-                challenges.check(request)
-            except BadRequest:
-                if not is_repetition(request):  # of a request that has spent the answer
-                    raise
+            if (challenge := challenges.active()) is not None:
+                try:
+                    with calling_out(request):
+                        challenges.check(challenge, request)
+                except BadRequest:
+                    if not is_repetition(request):  # of a request that has spent the answer
+                        raise
 
     @extend_schema(
         operation_id="signUp",

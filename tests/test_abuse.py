@@ -263,6 +263,29 @@ class TestTheChallenge:
         other = {**headers, "Idempotency-Key": "2"}
         assert_error(Caller().post("/leads", body, **other), 400, code="challenge_failed")
 
+    @pytest.mark.django_db(transaction=True)
+    def test_is_not_asked_about_for_a_repetition_while_it_is_for_the_first_request(self, monkeypatch):
+        begun, over, asked = threading.Event(), threading.Event(), []
+
+        class Slow:
+            def passes(self, response, address):
+                asked.append(response)
+                begun.set()
+                return over.wait(20)
+
+        monkeypatch.setattr(challenges, "active", Slow)
+        body, headers = sign_up_body(), {"X-Challenge-Response": "human", "Idempotency-Key": "1"}
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(lambda: Caller().post("/leads", body, **headers))
+            begun.wait(20)
+            assert_error(Caller().post("/leads", body, **headers), 409, code="request_in_flight")
+            over.set()
+            assert Caller().post("/leads", body, **headers | {"Idempotency-Key": "2"}).status_code == 200
+            assert first.result(20).status_code == 200
+            pool.submit(connections.close_all).result()
+        assert Caller().post("/leads", body, **headers).json() == first.result().json()
+        assert len(asked) == 2
+
     def test_that_cannot_be_checked_is_a_503(self, anyone, asked, monkeypatch):
         monkeypatch.setattr(Turnstile, "verify_url", "http://127.0.0.1:1/")
         answer = anyone.post("/leads", sign_up_body(), **{"X-Challenge-Response": "human"})

@@ -32,14 +32,11 @@ def _make(name: str) -> Challenge:
         raise ImproperlyConfigured(f"CHALLENGE_PROVIDER: {name} cannot be imported: {error}") from error
 
 
-def check(request) -> None:
-    """Have the provider judge X-Challenge-Response, where there is one. Calls out: no transaction may be open.
+def check(challenge: Challenge, request) -> None:
+    """Have the provider of `challenge` judge X-Challenge-Response. Calls out: no transaction may be open.
 
     Raises BadRequest for one that is missing or not passed, Unavailable (503) when the provider cannot be asked.
     """
-    challenge = active()
-    if challenge is None:
-        return
     response = request.headers.get("X-Challenge-Response", "")
     with giving_way():
         passed = bool(response) and challenge.passes(response, client_address(request._request))
