@@ -22,7 +22,7 @@ def client_address(request: HttpRequest) -> str:
     return request.META.get("REMOTE_ADDR", "")
 
 
-def _client_network(group: str, request: HttpRequest) -> str:
+def client_network(request: HttpRequest) -> str:
     """The client's address; of IPv6 the /64 network, which is what one customer of a provider is given.
 
     An IPv4 client that has come over IPv6 (::ffff:203.0.113.1) is one of IPv4: all of these have one /64.
@@ -61,7 +61,7 @@ class MinuteLimit(BaseThrottle):
         self.usage = get_usage(
             request._request,
             group=f"{type(view).__module__}.{type(view).__name__}.{view.action_name}",
-            key=_client_network,
+            key=lambda group, request: client_network(request),
             rate=f"{limit}/m",
             increment=True,
         )

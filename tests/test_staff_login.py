@@ -170,6 +170,14 @@ class TestGuessing:
         assert client.post(LOGIN, credentials, headers=here).status_code == 429
         assert client.post(LOGIN, credentials, headers=there).status_code == 302
 
+    def test_is_counted_by_the_network_of_a_client_of_ipv6(self, client, user, settings):
+        settings.AXES_FAILURE_LIMIT = 3
+        for number in range(3):
+            client.post(LOGIN, {"username": "ada", "password": "x"}, REMOTE_ADDR=f"2001:db8:0:1::{number + 1:x}")
+        credentials = {"username": "ada", "password": PASSWORD}
+        assert client.post(LOGIN, credentials, REMOTE_ADDR="2001:db8:0:1::ffff").status_code == 429
+        assert client.post(LOGIN, credentials, REMOTE_ADDR="2001:db8:0:2::1").status_code == 302
+
     def test_of_the_api_counts_too(self, user, settings):
         settings.AXES_FAILURE_LIMIT, settings.AUTH_MAX_ATTEMPTS = 3, 0
         for _ in range(3):
