@@ -108,14 +108,23 @@ class TwoFactorMiddleware:
 
 
 def enrol(request: HttpRequest) -> HttpResponse:
-    """Enrol an app: its key as a picture and as text, and a code that proves it was read."""
+    """Enrol an app, however many pages are opened or sent at once; who has one gets recovery codes."""
     user = request.user
-    if is_enrolled(user):
-        if not user.is_verified():  # enrolled from elsewhere meanwhile: only a login with a code goes on
-            logout(request)
-            return HttpResponseRedirect(reverse("admin:login"))
-        return _recovery(request)
-    device = _being_enrolled(user)
+    with transaction.atomic():
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        if not is_enrolled(user):
+            return _enrolment(request)
+    if not user.is_verified():  # enrolled from elsewhere meanwhile: only a login with a code goes on
+        logout(request)
+        return HttpResponseRedirect(reverse("admin:login"))
+    return _recovery(request)
+
+
+def _enrolment(request: HttpRequest) -> HttpResponse:
+    """The app's key as a picture and as text, and a code that proves it was read."""
+    user = request.user
+    device = next(iter(devices_for_user(user, confirmed=False)), None)
+    device = device or TOTPDevice.objects.create(user=user, name=settings.APP_NAME, confirmed=False)
     form = CodeForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         if device.verify_token(form.cleaned_data["code"].replace(" ", "")):
@@ -127,14 +136,6 @@ def enrol(request: HttpRequest) -> HttpResponse:
             return _page(request, codes=recovery.renew(user))
         form.add_error("code", _("The code is wrong, or comes too soon after a wrong one."))
     return _page(request, form=form, device=device)
-
-
-@transaction.atomic
-def _being_enrolled(user: User) -> TOTPDevice:
-    """The app whose key the page shows: one, however many pages are opened at once."""
-    User.objects.select_for_update(no_key=True).get(pk=user.pk)
-    device = next(iter(devices_for_user(user, confirmed=False)), None)
-    return device or TOTPDevice.objects.create(user=user, name=settings.APP_NAME, confirmed=False)
 
 
 def _recovery(request: HttpRequest) -> HttpResponse:

@@ -47,6 +47,33 @@ def test_ten_are_shown_at_enrolment_and_never_again(client, user):
     assert not [code for code in codes if code in kept or code.replace("-", "") in kept]
 
 
+def test_none_that_is_shown_is_worthless_when_an_enrolment_is_sent_twice_at_once(transactional_db):
+    def shown_at_once() -> list[int]:
+        user = make_user(is_staff=True, is_superuser=True)
+        browsers = [Client(), Client()]
+        for browser in browsers:
+            browser.force_login(user)
+            browser.get(PAGE)
+        code = code_of(TOTPDevice.objects.get(user=user))
+        pages = at_once(2, lambda number: browsers[number].post(PAGE, {"code": code}).content.decode())
+        return sorted(len(SHOWN.findall(page)) for page in pages)
+
+    assert [shown_at_once() for _ in range(5)] == [[0, 10]] * 5
+
+
+def test_an_app_is_not_enrolled_without_any(client, user, monkeypatch):
+    log_in(client)
+    client.get(PAGE)
+    device = TOTPDevice.objects.get()
+    client.raise_request_exception = False
+    with monkeypatch.context() as broken:
+        broken.setattr("identity.recovery.renew", lambda user: 1 / 0)
+        assert client.post(PAGE, {"code": code_of(device)}).status_code == 500
+    assert not TOTPDevice.objects.get().confirmed
+    assert not LogEntry.objects.exists()
+    assert len(SHOWN.findall(client.post(PAGE, {"code": code_of(device)}).content.decode())) == 10
+
+
 def test_each_lets_in_once_however_it_is_typed(client, user):
     device_of(user)
     first, second, *_ = renew(user)
