@@ -289,6 +289,7 @@ SIMPLE_JWT = {
     "REFRESH_TOKEN_LIFETIME": timedelta(seconds=env.integer("REFRESH_TOKEN_EXPIRY", 86_400, minimum=1)),
     "ROTATE_REFRESH_TOKENS": True,
     "BLACKLIST_AFTER_ROTATION": True,
+    "LEEWAY": timedelta(seconds=20),  # for `iat` and `nbf` of a clock that is ahead of ours; `exp` is taken as it is
 }
 
 SPECTACULAR_SETTINGS = {

@@ -1,6 +1,7 @@
 """JSON Web Tokens (RFC 7519) as CONTRACT section 3 has them: ours, and those minted elsewhere with the same secret."""
 
 import re
+import time
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -23,8 +24,8 @@ class AccessToken(SimpleAccessToken):
     """An access token. One that was minted elsewhere may lack `jti` and `token_type`; `exp` it must have."""
 
     def verify(self):
-        if not _is_moment(self.payload.get("exp")):  # that it lies ahead has been checked while decoding
-            raise TokenError("The token has no exp claim that is a point in time.")
+        if not _lies_ahead(self.payload.get("exp")):
+            raise TokenError("The token has no exp claim that is a point in time, or is expired.")
         if self.payload.get("token_type", "access") != "access":
             raise TokenError("The token has the wrong type.")
 
@@ -37,8 +38,8 @@ class RefreshToken(SimpleRefreshToken):
     def verify(self, *args, **kwargs):
         jti, subject = self.payload.get("jti"), self.payload.get("id")
         ours = isinstance(jti, str) and re.fullmatch("[\x21-\x7e]{1,255}", jti) and isinstance(subject, str)
-        if not ours or self.payload.get("token_type") != "refresh" or not _is_moment(self.payload.get("exp")):
-            raise TokenError("This is no refresh token.")
+        if not ours or self.payload.get("token_type") != "refresh" or not _lies_ahead(self.payload.get("exp")):
+            raise TokenError("This is no refresh token, or it is expired.")
         try:
             uuid.UUID(subject)
         except ValueError as error:
@@ -52,9 +53,12 @@ class RefreshToken(SimpleRefreshToken):
             raise TokenError("The token has been used.")
 
 
-def _is_moment(claim: object) -> bool:
-    """Whether a claim is a NumericDate (RFC 7519, section 2) that a database can hold. PyJWT takes a text, too."""
-    return type(claim) in (int, float) and 0 <= claim <= LAST_MOMENT
+def _lies_ahead(claim: object) -> bool:
+    """Whether a claim is a NumericDate (RFC 7519, section 2) to come, and one that a database can hold.
+
+    PyJWT takes a text, too, and what has been over for less than LEEWAY.
+    """
+    return type(claim) in (int, float) and time.time() < claim <= LAST_MOMENT
 
 
 def mint(

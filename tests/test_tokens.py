@@ -84,6 +84,21 @@ def test_a_token_minted_elsewhere_is_accepted_also_with_an_id_that_is_no_uuid():
     assert answer.json()["createdBy"] is None
 
 
+@pytest.mark.parametrize("claim", ["iat", "nbf"])
+def test_a_token_of_a_clock_that_is_a_little_ahead_is_accepted(claim):
+    assert Caller(encoded(**{claim: int(time.time()) + 10})).get("/tenants").status_code == 200
+    assert_error(Caller(encoded(**{claim: int(time.time()) + 60})).get("/tenants"), 401)
+
+
+def test_no_token_outlives_its_exp(anyone):
+    ended = int(time.time()) - 2
+    assert_error(Caller(encoded(exp=ended)).get("/tenants"), 401)
+    refresh = RefreshToken.for_user(make_user())
+    refresh["exp"] = ended
+    for address in ("refresh", "revoke"):
+        assert_error(anyone.post(f"/auth/token/{address}", {"refresh": str(refresh)}), 401)
+
+
 def test_a_token_in_the_url_is_refused(anyone):
     assert_error(anyone.get("/tenants", access_token=encoded()), 401)
 
