@@ -29,6 +29,8 @@ from tests.flaky import running
 USERNAME, PASSWORD = "admin", "the-admins-pa55word"
 CLIENT_ID, CLIENT_SECRET = "management-client", "the-management-clients-secret"
 DATABASE = "Username-Password-Authentication"
+OWN_CLIENTS = ("account", "account-console", "admin-cli", "broker", "realm-management", "security-admin-console")
+"""Keycloak's, which every realm is born with."""
 
 
 class Answer(Exception):
@@ -57,7 +59,8 @@ class IdentityServer:
         self.tokens: dict[str, frozenset[str]] = {}
         self.lifetime, self.accepting = 60, True
         self.sign_ins = 0
-        self.realms: dict[str, dict] = {"master": {"realm": "master", "clients": {}, "users": {}, "organizations": {}}}
+        self.realms: dict[str, dict] = {}
+        self._add_realm(realm="master")
         self.mails: list[tuple[str, str]] = []
         self.connections = {
             f"con_{n:016}": {"id": f"con_{n:016}", "name": name, "strategy": "auth0"}
@@ -151,6 +154,17 @@ class IdentityServer:
             raise Answer(404, {"error": "Realm not found."})
         return self.realms[name]
 
+    def _add_realm(self, **values: Any) -> None:
+        own = [{"id": self._new_id(), "clientId": name} for name in OWN_CLIENTS]
+        clients = {each["id"]: each for each in own}
+        self.realms[values["realm"]] = {
+            **values, "id": self._new_id(), "clients": clients, "users": {}, "organizations": {}
+        }  # fmt: skip
+
+    def clients_of(self, realm: str) -> list[dict]:
+        """The clients of a realm that are not Keycloak's own."""
+        return [each for each in self.realms[realm]["clients"].values() if each["clientId"] not in OWN_CLIENTS]
+
     def list_realms(self) -> None:
         raise Answer(200, [{"realm": name} for name in self.realms])
 
@@ -159,7 +173,7 @@ class IdentityServer:
         name = self.body["realm"]
         if name in self.realms:
             raise Answer(409, {"errorMessage": "Conflict detected. See logs for details"})
-        self.realms[name] = {**self.body, "id": self._new_id(), "clients": {}, "users": {}, "organizations": {}}
+        self._add_realm(**self.body)
         raise Answer(201, Location=f"{self.url}/admin/realms/{name}")
 
     def read_realm(self, name: str) -> None:

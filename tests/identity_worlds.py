@@ -21,6 +21,7 @@ from django.utils.module_loading import import_string
 from keycloak import KeycloakAdmin
 
 from identity import providers
+from identity.providers.keycloak import OWN_NAMES
 from tenants.models import Tenant
 from tests import identity_server as fake_names
 from tests.conftest import call_users
@@ -83,7 +84,8 @@ class KeycloakWorld(World):
         s.KEYCLOAK_ORGANIZATIONS_REALM = "tenantry-test-orgs" if "organizations" in self.kind else ""
 
     def home(self, tenant):
-        return self.settings.KEYCLOAK_ORGANIZATIONS_REALM or super().home(tenant)
+        name = super().home(tenant)
+        return self.settings.KEYCLOAK_ORGANIZATIONS_REALM or (f"tenant-{name}" if name in OWN_NAMES else name)
 
     def admin(self, realm: str) -> KeycloakAdmin:
         if not hasattr(self, "_admin"):

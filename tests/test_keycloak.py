@@ -22,7 +22,7 @@ class TestKeycloak:
             "host": "smtp.example", "port": "2525", "from": "hello@saas.example", "fromDisplayName": "Tenantry",
             "starttls": "true", "auth": "true", "user": "mailer", "password": "",
         }  # fmt: skip
-        (client,) = realm["clients"].values()
+        (client,) = world.fake.clients_of(realm["realm"])
         assert (client["publicClient"], client["directAccessGrantsEnabled"]) == (False, False)
         assert client["redirectUris"][0] == f"https://{run.tenant.key}.saas.example/*"
         user = realm["users"][auth_id]
@@ -37,7 +37,7 @@ class TestKeycloak:
         settings.PRODUCTION, settings.KEYCLOAK_DIRECT_GRANTS = True, True
         run = world.run()
         done(world, run)
-        (client,) = world.fake.realms[world.home(run.tenant)]["clients"].values()
+        (client,) = world.fake.clients_of(world.home(run.tenant))
         assert client["redirectUris"] == [f"https://{run.tenant.key}.saas.example/*"]
         assert client["directAccessGrantsEnabled"] is True
 
@@ -69,11 +69,23 @@ class TestKeycloak:
 @pytest.mark.django_db
 @pytest.mark.parametrize("world", ["keycloak"], indirect=True)
 def test_a_realm_that_is_not_the_tenants_is_not_touched(world):
-    """A lead chooses its tenant's key: `master` is Keycloak's own realm."""
-    run = world.run(key="master")
+    """A lead chooses its tenant's key."""
+    run = world.run()
+    world.admin("master").create_realm({"realm": run.tenant.key, "enabled": True})
     assert_error(call_users(run, provider="keycloak"), 409, code="provider_name_taken")
+    assert not world.admin(run.tenant.key).get_users({"email": EMAIL.lower(), "exact": "true"})
+
+
+@pytest.mark.django_db
+@keycloak_only
+@pytest.mark.parametrize("key", ["account", "broker", "master"])
+def test_a_tenant_whose_key_is_a_name_of_keycloaks_own_is_set_up_beside_it(world, key):
+    run = world.run(key=key)
+    done(world, run)
+    realm = world.home(run.tenant)
+    assert realm != "master"
+    assert len([each for each in world.admin(realm).get_clients() if each["clientId"] == f"tenant-{key}"]) == 1
     assert not world.admin("master").get_users({"email": EMAIL.lower(), "exact": "true"})
-    world.tenants.clear()
 
 
 @pytest.mark.django_db
@@ -95,7 +107,7 @@ class TestParametersOfTheSystemsManager:
         for name, value in values.items():
             self.ssm.put_parameter(Name=f"{self.path(world, run)}{name}", Value=value, Type="SecureString")
         done(world, run)
-        (client,) = world.fake.realms["realm-of-acme"]["clients"].values()
+        (client,) = world.fake.clients_of("realm-of-acme")
         assert (client["clientId"], client["secret"]) == ("client-acme", "the-secret-of-ssm")
         assert IdentitySetup.objects.get().memory == "{}"
 

@@ -25,6 +25,8 @@ from identity.providers.base import (
 from identity.providers.credentials import CachedToken, temporary_password
 
 SET_PASSWORD = "UPDATE_PASSWORD"  # noqa: S105  (the name of a required action)
+OWN_NAMES = frozenset({"account", "broker", "master"})
+"""What Keycloak has by itself, and a tenant's key may be: two clients of every realm, and the administrators' realm."""
 
 
 class KeycloakProvider(IdentityProvider):
@@ -102,6 +104,9 @@ class KeycloakProvider(IdentityProvider):
         )
         return lambda: user["id"]
 
+    def home(self, tenant):
+        return _name(tenant) if tenant.is_silo else super().home(tenant)
+
     def _names(self, tenant, memory):
         """Realm, client id and secret: the Systems Manager's when NAMESPACE is set, else ours, made once."""
         if settings.NAMESPACE:
@@ -114,13 +119,13 @@ class KeycloakProvider(IdentityProvider):
             return {"realm": realm, "client-id": client_id, "client-secret": client_secret, "given": True}
         return {
             "realm": settings.KEYCLOAK_ORGANIZATIONS_REALM or self.home(tenant),
-            "client-id": tenant.key,
+            "client-id": _name(tenant),
             "client-secret": memory.made("client_secret", lambda: secrets.token_urlsafe(32)),
             "given": False,
         }
 
     def _realm(self, client, name: str, owner: TenantProfile | None):
-        """The realm; one that only its owner may have is Taken when it is somebody else's, `master` above all."""
+        """The realm; one that only its owner may have is Taken when it is somebody else's."""
         realm = _unless_absent(client.get_realm, name)
         if realm is not None and owner is not None:
             self.must_be_of(owner, realm.get("attributes", {}).get(MARK), f"realm {name}")
@@ -277,6 +282,11 @@ class Connection(KeycloakOpenIDConnection):
             self.refresh_token()
             answer = call(*args, **kwargs)
         return answer
+
+
+def _name(tenant: TenantProfile) -> str:
+    """What the tenant's client and its own realm are called: its key, or what no key can be."""
+    return f"tenant-{tenant.key}" if tenant.key in OWN_NAMES else tenant.key
 
 
 def _message(body: bytes | None) -> str:
