@@ -1,8 +1,11 @@
-"""What is special about Cognito: it invites by itself, and lists in pages."""
+"""What is special about Cognito: it invites by itself, lists in pages, and leaves the credentials to boto3."""
+
+import os
 
 import pytest
 
 from provisioning.models import IdentitySetup
+from tests.conftest import assert_error, call_users
 from tests.identity_worlds import done, server, world
 
 
@@ -32,3 +35,15 @@ class TestCognito:
         auth_id = done(world, run)
         IdentitySetup.objects.all().delete()
         assert done(world, run) == auth_id
+
+    @pytest.mark.parametrize("given", [{}, {"AWS_ACCESS_KEY_ID": "test"}, {"AWS_PROFILE": "none"}], ids=str)
+    def test_is_not_said_to_be_away_where_credentials_are_missing(self, world, monkeypatch, given):
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+            monkeypatch.setenv(name, os.devnull)
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
+        error = assert_error(call_users(world.run(), provider="cognito"), 400, code="provider_misconfigured")
+        assert "AWS_ACCESS_KEY_ID" in error["message"]

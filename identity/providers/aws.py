@@ -9,7 +9,13 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
 from django.conf import settings
 
 from identity.providers.base import AlreadyExists, IdentityProvider, Misconfigured, ProviderError, Refused, Unreachable
@@ -28,16 +34,22 @@ CREDENTIALS = frozenset(
         "UnrecognizedClientException",
     }
 )
+MISSING = (NoCredentialsError, PartialCredentialsError, ProfileNotFound)
+SEE = "see AWS_ACCESS_KEY_ID, AWS_PROFILE or the role in use."
 
 
 def client(service: str) -> Any:
     """A boto3 client in AWS_REGION. AWS_ENDPOINT_URL and the credentials are boto3's own business.
 
     Clients serve all threads; the session that boto3 makes them from by default does not, so each has its own.
+    Raises Misconfigured for what boto3 can make no credentials of.
     """
     seconds = settings.IDENTITY_TIMEOUT
     config = Config(connect_timeout=min(5, seconds), read_timeout=seconds, retries={"total_max_attempts": 1})
-    return boto3.session.Session().client(service, region_name=settings.AWS_REGION, config=config)
+    try:
+        return boto3.session.Session().client(service, region_name=settings.AWS_REGION, config=config)
+    except MISSING as error:
+        raise translate(error, service) from error
 
 
 def code_of(error: ClientError) -> str:
@@ -46,14 +58,15 @@ def code_of(error: ClientError) -> str:
 
 def translate(error: Exception, name: str) -> ProviderError:
     """What one of ERRORS means; `name` is what the message calls the service."""
+    if isinstance(error, MISSING):
+        return Misconfigured(f"{name} cannot be asked without credentials ({type(error).__name__}): {SEE}")
     if not isinstance(error, ClientError):
         return Unreachable(f"{name} cannot be reached: {type(error).__name__}.")
     code, status = code_of(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
     if code in EXISTS:
         return AlreadyExists(f"{name} has this already, and it is not this tenant's.")
     if code in CREDENTIALS:
-        text = f"{name} refuses our credentials ({code}): see AWS_ACCESS_KEY_ID, AWS_PROFILE or the role in use."
-        return Refused(text, code="refused")
+        return Refused(f"{name} refuses our credentials ({code}): {SEE}", code="refused")
     if code in THROTTLED or status >= 500:
         return Unreachable(f"{name} answered {status} {code}.")
     return Refused(f"{name} answered {status} {code}.")
