@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import OperationalError, connection
 
 from config.mail import hang_up
+from identity import tokens
 from identity.models import IdempotentRequest
 from provisioning.delivery import Outcome, attempt, claim, record
 from provisioning.metrics import ATTEMPTS
@@ -114,5 +115,10 @@ def _fail_overdue_runs() -> None:
         logger.warning("the provisioning of tenant %s has failed: no callback in time", tenant_id)
 
 
-MAINTENANCE: list[Callable[[], object]] = [IdempotentRequest.prune, begin_after_grace, _fail_overdue_runs]
+MAINTENANCE: list[Callable[[], object]] = [
+    IdempotentRequest.prune,
+    tokens.prune,
+    begin_after_grace,
+    _fail_overdue_runs,
+]
 """Functions that repair, begin or prune. Apps above add what is theirs when they start."""

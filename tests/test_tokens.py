@@ -6,8 +6,11 @@ from datetime import timedelta
 
 import jwt
 import pytest
+from django.utils import timezone
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-from identity.tokens import RefreshToken, mint
+from identity.tokens import RefreshToken, mint, pair_for
+from provisioning import relay
 from tests.conftest import STAFF_ID, Caller, assert_error
 from tests.make import (
     SUBSCRIPTION,
@@ -97,6 +100,20 @@ def test_no_token_outlives_its_exp(anyone):
     refresh["exp"] = ended
     for address in ("refresh", "revoke"):
         assert_error(anyone.post(f"/auth/token/{address}", {"refresh": str(refresh)}), 401)
+
+
+def test_refresh_tokens_that_are_expired_are_forgotten_some_at_a_time(anyone, monkeypatch):
+    user = make_user(is_staff=True)
+    expired = [RefreshToken.for_user(user) for _ in range(3)]
+    expired[0].blacklist()
+    OutstandingToken.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
+    held = pair_for(user, second_factor=False)["refresh"]
+    monkeypatch.setattr("identity.tokens.PRUNED_AT_ONCE", 2)
+    relay.maintain()
+    assert OutstandingToken.objects.count() == 2
+    relay.maintain()
+    assert OutstandingToken.objects.count() == 1
+    assert anyone.post("/auth/token/refresh", {"refresh": held}).status_code == 200
 
 
 def test_a_token_in_the_url_is_refused(anyone):

@@ -4,6 +4,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 from tqdm import tqdm
 
+from identity import tokens
 from identity.models import IdempotentRequest
 from leads.models import LeadKey
 from provisioning.models import Delivery, ProvisioningRun
@@ -38,6 +39,7 @@ class Command(BaseCommand):
             overdue = list(tqdm(fail_overdue_runs(), total=len(overdue), unit="run", disable=None))
             keys.delete()
             IdempotentRequest.prune()
+            tokens.prune()
         for what, count, remedy in rows:
             self.stdout.write(f"{what:30}{count:8}  {remedy if count else '-'}")
         for tenant_id in overdue:
