@@ -3,7 +3,9 @@
 import pytest
 
 from provisioning.models import IdentitySetup, IdentityStep
+from tests import identity_server
 from tests.conftest import assert_error, call_users
+from tests.identity_server import Answer, IdentityServer
 from tests.identity_worlds import EMAIL, WORLDS, done, server, world
 
 keycloak_only = pytest.mark.parametrize("world", WORLDS[:3], indirect=True)
@@ -86,6 +88,27 @@ def test_a_tenant_whose_key_is_a_name_of_keycloaks_own_is_set_up_beside_it(world
     assert realm != "master"
     assert len([each for each in world.admin(realm).get_clients() if each["clientId"] == f"tenant-{key}"]) == 1
     assert not world.admin("master").get_users({"email": EMAIL.lower(), "exact": "true"})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("world", ["keycloak"], indirect=True)
+def test_a_secret_is_hidden_where_a_long_refusal_is_cut_too(world, monkeypatch):
+    if world.fake is None:
+        pytest.skip("looks into the fake")
+    sent = []
+
+    def refuse(fake, realm):
+        sent.append(fake.body["secret"])
+        before, after = "No. " * (30 + 4 * len(sent)), "No. " * 100
+        raise Answer(400, {"errorMessage": f"{before}Its secret {sent[-1]} is no good. {after}"})
+
+    routes = [(v, p, refuse if f is IdentityServer.create_client else f) for v, p, f in identity_server.ROUTES]
+    monkeypatch.setattr(identity_server, "ROUTES", routes)
+    run = world.run()
+    for _ in range(12):
+        error = assert_error(call_users(run, provider="keycloak"), 502)
+        assert sent[-1][:4] not in error["message"]
+        assert len(error["message"]) <= 300
 
 
 @pytest.mark.django_db

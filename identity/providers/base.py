@@ -23,6 +23,9 @@ MARK = "tenantry.tenant"
 """The name of the attribute, tag or metadata that says whose something is. Without the tenant's own id in it, what is
 found under the tenant's name is somebody else's, and is never touched."""
 
+LONGEST_REASON = 300
+"""Characters of a reason that is the provider's own."""
+
 
 class ProviderError(APIException):
     """Something that the caller, and the timeline, are told in one sentence. It holds no secret."""
@@ -207,7 +210,7 @@ class IdentityProvider(ABC):
             return Refused(f"{self.name} refuses our credentials ({status}): see {self.credentials}.", code="refused")
         if status == 409:
             return AlreadyExists(f"{self.name} has this already, and it is not this tenant's.")
-        return Refused(f"{self.name} answered {status}{': ' if message else ''}{message[:200]}.")
+        return Refused(f"{self.name} answered {status}{': ' if message else ''}{message}.")
 
     def forget_token(self) -> bool:
         """Give up a token that was refused; whether one had been kept that a fresh one may replace."""
@@ -314,7 +317,8 @@ class IdentityProvider(ABC):
             yield
         except self.sdk_errors as error:
             translated = self.translate(error)
-            translated.detail = ErrorDetail(memory.scrubbed(str(translated)), translated.get_codes())
+            # In this order: of a secret that is cut, the rest would not be known for one.
+            translated.detail = ErrorDetail(memory.scrubbed(str(translated))[:LONGEST_REASON], translated.get_codes())
             if translated.get_codes() == "refused" and self.forget_token():
                 text = f"{self.name} no longer accepts the token that we had; the same call again gets a fresh one."
                 raise Unreachable(text, retry_after=1) from error
