@@ -1,10 +1,14 @@
 """What provisioners send."""
 
+from collections.abc import Mapping
+from functools import cache
+
 from django.core.validators import URLValidator
 from rest_framework import serializers
 
 from config.fields import JSONObject, Text, one_line
-from config.serializers import Serializer
+from config.serializers import ModelSerializer, Serializer
+from tenants.serializers import ContactSerializer, TenantSerializer
 
 
 class ResourceReportSerializer(Serializer):
@@ -45,14 +49,34 @@ class CallbackSerializer(Serializer):
     data = ReportSerializer()
 
 
-class UserContactSerializer(Serializer):
+class CopySerializer(Serializer):
+    """What a provisioner has of an event, or of the API: the other fields of `whole` may be there and are ignored."""
+
+    whole: type[ModelSerializer]
+
+    def to_internal_value(self, data):
+        if isinstance(data, Mapping):
+            ignored = _names(self.whole) - set(self.fields)
+            data = {name: value for name, value in data.items() if name not in ignored}
+        return super().to_internal_value(data)
+
+
+@cache
+def _names(whole: type[ModelSerializer]) -> frozenset[str]:
+    """What a model has on the wire, and what `include` adds."""
+    return frozenset({*whole().fields, *whole.relations})
+
+
+class UserContactSerializer(CopySerializer):
+    whole = ContactSerializer
     first_name = Text(max_length=100)
     last_name = Text(max_length=100)
     email = Text(max_length=100)
     is_primary = serializers.BooleanField(default=False)
 
 
-class UsersTenantSerializer(Serializer):
+class UsersTenantSerializer(CopySerializer):
+    whole = TenantSerializer
     id = serializers.UUIDField()
     name = Text(max_length=100)
     key = Text(max_length=10)
