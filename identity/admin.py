@@ -40,11 +40,21 @@ class StaffForm(SeenForm, UserChangeForm):
     pass
 
 
+class PasswordForm(AdminPasswordChangeForm):
+    """Saves the password alone: while it is hashed, somebody else may change the rest of the row."""
+
+    def save(self, commit=True):
+        user = super().save(commit=False)
+        if commit:
+            user.save(update_fields=["password"])
+        return user
+
+
 @admin.register(User)
 class StaffAdmin(UserAdmin, BackOfficeAdmin):
     form = StaffForm
     add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
+    change_password_form = PasswordForm
     autocomplete_fields = ("groups",)
     filter_horizontal = ("user_permissions",)
     list_display = ("username", "email", "is_staff", "is_superuser", "is_active", "last_login")

@@ -1,6 +1,7 @@
 """How staff log in: the second factor, what throttles guessing, passwords, and when a session ends."""
 
 from datetime import timedelta
+from threading import Thread
 from time import time
 
 import pytest
@@ -183,6 +184,33 @@ class TestGuessing:
         for _ in range(3):
             Caller().post("/auth/token", {"username": "ada", "password": "wrong"})
         assert_error(Caller().post("/auth/token", {"username": "ada", "password": PASSWORD}), 401)
+
+
+@pytest.mark.parametrize("whose", ["another's", "one's own"])
+def test_a_login_that_is_revoked_while_its_password_is_set_stays_revoked(transactional_db, client, monkeypatch, whose):
+    boss, user = (make_user(username=name, is_staff=True, is_superuser=True) for name in ("ada", "eve"))
+    client.force_login(boss if whose == "another's" else user)
+    hashed = User.set_password
+    revoking = Thread(target=at_once, args=(1, lambda _: User.objects.filter(pk=user.pk).update(is_active=False)))
+
+    def slowly(self, password):
+        revoking.start()
+        revoking.join(1)  # where the row is locked it ends later
+        hashed(self, password)
+
+    monkeypatch.setattr(User, "set_password", slowly)
+    new = "a very long one 9"
+    if whose == "another's":
+        page = reverse("admin:auth_user_password_change", args=[user.pk])
+        answer = client.post(page, {"password1": new, "password2": new, "usable_password": "true"})
+    else:
+        given = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+        answer = client.post(reverse("admin:password_change"), given)
+    revoking.join()
+    assert answer.status_code == 302
+    user.refresh_from_db()
+    assert user.check_password(new)
+    assert not user.is_active
 
 
 @pytest.mark.parametrize("password", ["elevenchars", "123456789012345", "passwordpassword1"[:8], "ada.lovelace.x"])
