@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from provisioning.schemas import PROPERTIES
-from tests.conftest import Caller, call_back, call_users, report
+from tests.conftest import Caller, assert_error, call_back, call_users, report
 from tests.make import (
     SUBSCRIPTION,
     make_address,
@@ -19,6 +19,7 @@ from tests.make import (
     make_key,
     make_lead,
     make_plan,
+    make_run,
     make_tenant,
     sign_up_body,
 )
@@ -88,6 +89,18 @@ def test_every_fact_of_the_journey_is_published_as_its_schema_says(anyone, staff
     assert types.count("INVOICE_ISSUED") == 4
     with_secret = {message["type"] for message in relayed() if "secret" in message}
     assert with_secret == {"TENANT_PROVISIONING", "TENANT_DEPROVISIONING", "TENANT_SECRET_ROTATED"}
+
+
+def test_its_tenant_may_be_sent_to_manage_users_as_it_is_and_the_apis_too(staff, relayed):
+    tenant = make_tenant(lead=make_lead())
+    make_contact(tenant, is_primary=True)
+    run = make_run(tenant)
+    relations = {"include": ["contacts", "resources", "lead", "address"]}
+    for whole in (relayed()[-1]["tenant"], staff.get(f"/tenants/{tenant.id}", filter=relations).json()):
+        assert call_users(run, **whole).status_code == 200
+        invented = [{**whole["contacts"][0], "role": "admin"}]
+        error = assert_error(call_users(run, **{**whole, "contacts": invented}), 422)
+        assert [detail["path"] for detail in error["details"]] == ["/tenant/contacts/0/role"]
 
 
 def test_a_draft_is_issued_when_it_leaves_the_draft(staff, relayed):

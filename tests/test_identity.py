@@ -190,15 +190,6 @@ class TestManageUsers:
     def test_that_fails_its_schema_is_unprocessable(self, change):
         assert_error(call_users(a_run(), **change), 422)
 
-    def test_takes_a_tenant_as_the_event_or_the_api_has_it(self, relayed, staff):
-        run = a_run()
-        whole = {"include": ["contacts", "resources", "lead", "address"]}
-        for tenant in (relayed()[-1]["tenant"], staff.get(f"/tenants/{run.tenant_id}", filter=whole).json()):
-            assert call_users(run, **tenant).status_code == 200
-            contact = {**tenant["contacts"][0], "role": "admin"}
-            error = assert_error(call_users(run, **{**tenant, "contacts": [contact]}), 422)
-            assert [detail["path"] for detail in error["details"]] == ["/tenant/contacts/0/role"]
-
     def test_needs_a_contact(self):
         run = make_run()
         assert_error(call_users(run), 400, code="no_contact")
