@@ -1,4 +1,4 @@
-"""The request id, and what runs under /admin/ alone.
+"""The request id, the hosts that are answered, and what runs under /admin/ alone.
 
 The request id is one short name for a request in the log, in the answer's X-Request-Id and in the text of a 500.
 django-guid and django-structlog do this too; the first brings a second id scheme and the second a logging framework,
@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from csp.decorators import csp_update
 from django.conf import settings
+from django.middleware.common import CommonMiddleware
 from django.utils import translation
 from django.utils.module_loading import import_string
 
@@ -47,6 +48,16 @@ class RequestIdFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = request_id()
         return True
+
+
+PROBED = frozenset({"/ping", "/healthz", "/readyz"})
+
+
+class HostMiddleware(CommonMiddleware):
+    """Refuses a host that is none of ALLOWED_HOSTS, but to probes: they name a machine or a pod, by its address."""
+
+    def process_request(self, request):
+        return None if request.path_info in PROBED else super().process_request(request)
 
 
 ADMIN_POLICY = {"script-src": [SELF, UNSAFE_EVAL], "style-src-attr": [UNSAFE_INLINE]}

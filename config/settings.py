@@ -112,7 +112,7 @@ MIDDLEWARE = [
     "config.pages.PageFilesMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "config.pages.PageSessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "config.middleware.HostMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "config.pages.PageAuthenticationMiddleware",
     "config.pages.PageMessageMiddleware",
@@ -586,6 +586,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django.request": {"level": "ERROR"},  # a 4xx is the caller's business
+        "django.security.DisallowedHost": {"level": "CRITICAL"},  # likewise
         "django.db.backends": {"level": "INFO"},  # its debug lines hold every value of every statement
         "botocore": {"level": "INFO"},  # likewise: its debug lines hold requests and credentials
         "urllib3": {"level": "INFO"},

@@ -71,6 +71,19 @@ def test_a_dead_redis_is_unready(anyone, settings):
     assert (answer.status_code, answer.json()["cache"]) == (503, "The cache does not answer.")
 
 
+@pytest.mark.parametrize("path", ["/ping", "/healthz", "/readyz"])
+def test_a_probe_that_comes_by_another_name_than_the_public_one_is_answered(settings, path):
+    settings.ALLOWED_HOSTS = ["tenantry.example"]
+    assert Client().get(path, headers={"host": "10.0.0.7:8000"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/tenants", "/admin/"])
+def test_another_host_is_refused_and_not_written_down(settings, caplog, path):
+    settings.ALLOWED_HOSTS = ["tenantry.example"]
+    assert Client().get(path, headers={"host": "10.0.0.7:8000"}).status_code == 400
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("path", ["/explorer", "/redoc"])
 def test_the_explorer_is_served_from_the_package(anyone, path):
     page = anyone.get(path)
