@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import sqlite3
 import threading
@@ -17,6 +18,7 @@ from config import wsgi
 from config.turns import Turns, giving_way
 from tests.conftest import call_users, users_body, users_signed
 from tests.make import make_contact, make_run
+from tests.processes import ROOT
 from tests.slow import Watched
 from tests.world import served
 
@@ -165,3 +167,11 @@ def test_who_gives_way_has_its_turn_again_afterwards():
         late.join(0.1)
         assert late.is_alive()
     late.join()
+
+
+def test_the_folder_for_files_is_its_users_in_the_image():
+    """A volume that is mounted where the image has no folder is root's."""
+    image = (ROOT / "Dockerfile").read_text()
+    (folder,) = re.findall(r"VAR_DIR=(\S+)", image)
+    assert f"install -d -o tenantry {folder}" in image.partition("USER tenantry")[0]
+    assert f"files:{folder}" in (ROOT / "compose.yaml").read_text()
