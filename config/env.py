@@ -5,6 +5,7 @@ ImproperlyConfigured with the variable's name, never with its value. A secret ma
 file that holds it (Docker and Kubernetes secrets).
 """
 
+import ipaddress
 import os
 import re
 import uuid
@@ -12,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar, overload
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import environ
@@ -61,6 +63,11 @@ def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31 -
     return int(value)
 
 
+def port(name: str, default: int, *, minimum: int = 1) -> int:
+    """A port of TCP."""
+    return integer(name, default, minimum=minimum, maximum=65_535)
+
+
 def boolean(name: str, default: bool) -> bool:
     """true/false, yes/no, on/off or 1/0, in any letter case."""
     value = text(name)
@@ -105,6 +112,19 @@ def uuid_or_none(name: str) -> uuid.UUID | None:
         raise ImproperlyConfigured(f"{name} must be a UUID.") from error
 
 
+def parts(name: str, value: str) -> SplitResult:
+    """The parts of `value`, a URL that `name` holds; its port is one, or None."""
+    try:
+        found = urlsplit(value)
+        if found.port == 0:  # which is read only now
+            raise ValueError
+    except ValueError:  # whose text may be a part of the password
+        raise ImproperlyConfigured(
+            f"{name} is malformed: a port is a number up to 65535; escape what a password holds besides letters."
+        ) from None
+    return found
+
+
 @overload
 def url(name: str, default: str, *, schemes: Sequence[str] = ...) -> str: ...
 @overload
@@ -114,7 +134,9 @@ def url(name, default=None, *, schemes=("http", "https")):
     value = text(name, default)
     if value is None:
         return None
-    if not re.match(rf"({'|'.join(map(re.escape, schemes))})://\S+$", value):
+    found = parts(name, value)
+    nowhere = found.scheme.startswith("http") and not found.hostname
+    if nowhere or not re.match(rf"({'|'.join(map(re.escape, schemes))})://\S+$", value):
         raise ImproperlyConfigured(f"{name} must be a URL that starts with {' or '.join(f'{s}://' for s in schemes)}.")
     return value.rstrip("/")
 
@@ -126,7 +148,7 @@ def origin(name: str) -> str | None:
         return None
     if "://" not in value:
         value = f"https://{value}"
-    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
+    if not parts(name, value).hostname or not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
         raise ImproperlyConfigured(f"{name} must be a host name, or a URL that starts with http:// or https://.")
     return value.rstrip("/")
 
@@ -134,9 +156,28 @@ def origin(name: str) -> str | None:
 def origins(name: str) -> list[str]:
     """A comma-separated list of origins (RFC 6454): scheme, host and maybe port, nothing behind them."""
     found = [item.rstrip("/") for item in listing(name)]
-    if not all(re.fullmatch(r"https?://[\w.-]+(:\d+)?|https?://\[[0-9a-fA-F:]+\](:\d+)?", item) for item in found):
+    pattern = r"https?://([\w.-]+|\[[0-9a-fA-F:]+\])(:\d+)?"
+    if not all(re.fullmatch(pattern, item) and parts(name, item).hostname for item in found):
         raise ImproperlyConfigured(f"{name} must be a comma-separated list of origins, such as https://app.example.")
     return found
+
+
+def hosts(name: str, default: Sequence[str]) -> list[str]:
+    """A comma-separated list of host names without scheme and port; .example.com is all below it too, * is any."""
+    found = listing(name, default)
+    if not all(re.fullmatch(r"\*|[A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\]", item) for item in found):
+        raise ImproperlyConfigured(f"{name} must be a comma-separated list of host names, such as app.example.")
+    return found
+
+
+def ip_address(name: str, default: str) -> str:
+    """An address of this machine, as IPv4 or IPv6 writes it; no name."""
+    value = text(name, default)
+    try:
+        ipaddress.ip_address(value)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must be an IP address, such as 0.0.0.0 for all of this machine.") from error
+    return value
 
 
 def color(name: str, default: str) -> str:
@@ -205,3 +246,11 @@ def file(name: str) -> str | None:
     if value is not None and not Path(value).is_file():
         raise ImproperlyConfigured(f"{name} names a file that cannot be found.")
     return value
+
+
+def folders(name: str) -> list[Path]:
+    """A comma-separated list of the paths of folders that are there."""
+    found = [Path(item) for item in listing(name)]
+    if not all(folder.is_dir() for folder in found):
+        raise ImproperlyConfigured(f"{name} names a folder that cannot be found.")
+    return found

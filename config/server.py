@@ -8,7 +8,6 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
-from config import env
 from config.wsgi import settings  # and with it the application
 
 CLIENTS = 64
@@ -18,12 +17,12 @@ CLIENTS = 64
 def main() -> None:
     Granian(
         "config.wsgi:application",
-        address=env.text("HOST", "127.0.0.1"),
+        address=settings.HOST,
         port=settings.PORT,
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
         websockets=False,
-        workers=env.integer("WEB_CONCURRENCY", 2, minimum=1),
+        workers=settings.WEB_CONCURRENCY,
         blocking_threads=settings.WEB_THREADS + CLIENTS,
         blocking_threads_idle_timeout=600,  # a thread keeps what it has opened
         respawn_failed_workers=True,

@@ -27,7 +27,7 @@ NODE_ENV = env.choice("NODE_ENV", "dev", ("dev", "test", "prod"))
 PRODUCTION = NODE_ENV == "prod"
 VAR_DIR = Path(env.text("VAR_DIR", str(BASE_DIR / "var")))
 APP_NAME = env.text("APP_NAME", "Tenantry")
-PORT = env.integer("PORT", 8000, minimum=1)
+HOST, PORT = env.ip_address("HOST", "127.0.0.1"), env.port("PORT", 8000)
 PUBLIC_URL = env.url("PUBLIC_URL", f"http://127.0.0.1:{PORT}")
 
 # --- Secrets ---------------------------------------------------------------------------------------------------------
@@ -67,7 +67,7 @@ except ValueError as error:
 # --- Applications ----------------------------------------------------------------------------------------------------
 
 DEBUG = False  # Django's debug pages show settings and variables; errors go to the log with their request id instead
-ALLOWED_HOSTS = env.listing("ALLOWED_HOSTS", [str(urlsplit(PUBLIC_URL).hostname)] if PRODUCTION else ["*"])
+ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", [str(urlsplit(PUBLIC_URL).hostname)] if PRODUCTION else ["*"])
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 APPEND_SLASH = False
@@ -129,7 +129,7 @@ ADMIN_MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [*map(Path, env.listing("TEMPLATE_DIRS")), BASE_DIR / "templates"],
+        "DIRS": [*env.folders("TEMPLATE_DIRS"), BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -203,13 +203,11 @@ def _postgresql(host: str, port: int, **pool: int) -> dict:
 
 
 if DB_HOST:
-    DB_PORT = env.integer("DB_PORT", 5432, minimum=1)
+    DB_PORT = env.port("DB_PORT", 5432)
     DATABASES = {"default": _postgresql(DB_HOST, DB_PORT)}
     if DB_REPLICA_HOST:
         # Who waits for a connection asks the primary instead.
-        _replica = _postgresql(
-            DB_REPLICA_HOST, env.integer("DB_REPLICA_PORT", DB_PORT, minimum=1), timeout=2, reconnect_timeout=5
-        )
+        _replica = _postgresql(DB_REPLICA_HOST, env.port("DB_REPLICA_PORT", DB_PORT), timeout=2, reconnect_timeout=5)
         DATABASES["replica"] = _replica | {"TEST": {"MIRROR": "default"}}
         DATABASE_ROUTERS = ["config.replica.ListsFromReplica"]
         MIDDLEWARE.append("config.replica.ReplicaMiddleware")
@@ -236,10 +234,8 @@ REDIS_URL = env.url("REDIS_URL", schemes=("redis", "rediss", "unix"))
 if REDIS_HOST and not REDIS_URL:
     _password = env.secret("REDIS_PASSWORD", required=False)
     _credentials = f":{quote(_password, safe='')}@" if _password else ""
-    REDIS_URL = (
-        f"redis://{_credentials}{REDIS_HOST}:{env.integer('REDIS_PORT', 6379, minimum=1)}"
-        f"/{env.integer('REDIS_DATABASE', 0)}"
-    )
+    _server = f"{REDIS_HOST}:{env.port('REDIS_PORT', 6379)}/{env.integer('REDIS_DATABASE', 0)}"
+    REDIS_URL = f"redis://{_credentials}{_server}"
 _redis = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "tenantry"}
 CACHES = {
     "default": _redis if REDIS_URL else {"BACKEND": "config.cache.DatabaseCache", "LOCATION": "cache"},
@@ -252,6 +248,7 @@ if REDIS_URL:
 
 # --- HTTP API --------------------------------------------------------------------------------------------------------
 
+WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 2, minimum=1)  # processes
 WEB_THREADS = env.integer("WEB_THREADS", 2, minimum=1)  # of a process, that answer at once
 MAX_BODY_BYTES = 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
@@ -376,7 +373,7 @@ EVENT_MAX_ATTEMPTS = env.integer("EVENT_MAX_ATTEMPTS", 60, minimum=1)
 EVENT_BACKOFF_BASE = timedelta(milliseconds=env.integer("EVENT_BACKOFF_BASE", 1_000, minimum=1))
 EVENT_BACKOFF_MAX = timedelta(milliseconds=env.integer("EVENT_BACKOFF_MAX", 120_000, minimum=1))
 RELAY_CONCURRENCY = env.integer("RELAY_CONCURRENCY", 32, minimum=1)
-RELAY_METRICS_PORT = env.integer("RELAY_METRICS_PORT", 0)
+RELAY_METRICS_PORT = env.port("RELAY_METRICS_PORT", 0, minimum=0)
 DEMO_BUILD_SECONDS = env.integer("DEMO_BUILD_SECONDS", 1)
 SILOED_PIPELINE = env.text("SILOED_PIPELINE", "")
 POOLED_PIPELINE = env.text("POOLED_PIPELINE", "")
@@ -443,11 +440,11 @@ CREDIT_NOTE_SERIES = env.matching(
 )
 if INVOICE_SERIES == CREDIT_NOTE_SERIES:
     raise ImproperlyConfigured("CREDIT_NOTE_SERIES must differ from INVOICE_SERIES.")
-INVOICE_DUE_DAYS = env.integer("INVOICE_DUE_DAYS", 14)
+INVOICE_DUE_DAYS = env.integer("INVOICE_DUE_DAYS", 14, maximum=36_500)
 INVOICE_TERMS = env.lines("INVOICE_TERMS")
 INVOICE_REMINDER_DAYS = env.days("INVOICE_REMINDER_DAYS", [3, 7, 14])
-INVOICE_SUSPEND_AFTER = env.integer("INVOICE_SUSPEND_AFTER", 0)
-SUBSCRIPTION_NOTICE_DAYS = env.integer("SUBSCRIPTION_NOTICE_DAYS", 7)
+INVOICE_SUSPEND_AFTER = env.integer("INVOICE_SUSPEND_AFTER", 0, maximum=36_500)
+SUBSCRIPTION_NOTICE_DAYS = env.integer("SUBSCRIPTION_NOTICE_DAYS", 7, maximum=36_500)
 PAYMENT_GATEWAYS = env.pairs("PAYMENT_GATEWAYS")
 
 # --- Mail ------------------------------------------------------------------------------------------------------------
@@ -457,11 +454,7 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = FROM_EMAIL
 EMAIL_URL = env.text("EMAIL_URL")
 EMAIL_TIMEOUT = 10
 EMAIL_FILE_PATH = VAR_DIR / "mail"
-try:
-    _mail = urlsplit(EMAIL_URL or "file://")
-    _mail_port = _mail.port
-except ValueError:  # whose text may be a part of the password
-    raise ImproperlyConfigured("EMAIL_URL is malformed: escape what a password holds besides letters.") from None
+_mail = env.parts("EMAIL_URL", EMAIL_URL or "file://")
 if _mail.scheme == "file" and PRODUCTION:
     raise ImproperlyConfigured("EMAIL_URL is required when NODE_ENV=prod: smtp://…, smtp+tls://… or ses://.")
 if _mail.scheme not in ("file", "console", "ses", "smtp", "smtp+tls", "smtp+ssl"):
@@ -473,7 +466,7 @@ EMAIL_BACKEND = {
     "ses": "anymail.backends.amazon_ses.EmailBackend",
 }.get(_mail.scheme, "django.core.mail.backends.smtp.EmailBackend")
 if _mail.scheme.startswith("smtp"):
-    EMAIL_HOST, EMAIL_PORT = _mail.hostname or "localhost", _mail_port or (465 if _mail.scheme == "smtp+ssl" else 25)
+    EMAIL_HOST, EMAIL_PORT = _mail.hostname or "localhost", _mail.port or (465 if _mail.scheme == "smtp+ssl" else 25)
     EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_mail.username or ""), unquote(_mail.password or "")
     EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.scheme == "smtp+tls", _mail.scheme == "smtp+ssl"
 AWS_REGION = env.text("AWS_REGION", "us-east-1")
@@ -496,7 +489,7 @@ SUPPORT_EMAIL = env.text("SUPPORT_EMAIL")
 # --- The back-office -------------------------------------------------------------------------------------------------
 
 STAFF_TWO_FACTOR = env.choice("STAFF_TWO_FACTOR", "optional", ("optional", "required"))
-STAFF_PASSWORD_LENGTH = env.integer("STAFF_PASSWORD_LENGTH", 12, minimum=8)
+STAFF_PASSWORD_LENGTH = env.integer("STAFF_PASSWORD_LENGTH", 12, minimum=8, maximum=128)
 STAFF_SESSION_EXPIRY = env.integer("STAFF_SESSION_EXPIRY", 28_800, minimum=60)
 LOGIN_MAX_FAILURES = env.integer("LOGIN_MAX_FAILURES", 10)
 LOGIN_COOLOFF = env.integer("LOGIN_COOLOFF", 900, minimum=1)

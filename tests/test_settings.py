@@ -1,7 +1,11 @@
 """Start-up: every variable is honoured, and what makes no sense is refused by its name."""
 
 import pytest
+from django.core.management import call_command
+from django.utils import timezone
 
+from config import env
+from tests.make import make_subscription
 from tests.world import manage
 
 PRODUCTION = {
@@ -10,6 +14,11 @@ PRODUCTION = {
     "ENCRYPTION_KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "EMAIL_URL": "smtp://localhost:25",
     "PUBLIC_URL": "https://tenantry.example", "REDIS_HOST": "127.0.0.1", "DB_HOST": "127.0.0.1",
 }  # fmt: skip
+
+BESIDE = {
+    "JWT_SECRET_FILE": {"JWT_SECRET": ""},
+    "EVENT_HTTP_SECRET": {"EVENT_CONNECTOR": "http", "EVENT_HTTP_URL": "http://127.0.0.1:9"},
+}
 
 
 @pytest.mark.parametrize(
@@ -65,11 +74,25 @@ PRODUCTION = {
         ("REDIS_URL", "http://localhost"),
         ("PUBLIC_API_MAX_ATTEMPTS", "-5"),
         ("JWT_SECRET_FILE", "/no/such/file"),
+        ("INVOICE_DUE_DAYS", "3000000"),
+        ("SUBSCRIPTION_NOTICE_DAYS", "3000000"),
+        ("INVOICE_SUSPEND_AFTER", "3000000"),
+        ("STAFF_PASSWORD_LENGTH", "100000"),
+        ("EVENT_HTTP_SECRET", "whsec_?"),
+        ("REDIS_URL", "redis://127.0.0.1:port"),
+        ("PUBLIC_URL", "http://127.0.0.1:port"),
+        ("PUBLIC_URL", "http://:8000"),
+        ("CORS_ALLOWED_ORIGINS", "http://app.example:99999"),
+        ("PORT", "70000"),
+        ("RELAY_METRICS_PORT", "99999"),
+        ("HOST", "localhost"),
+        ("WEB_CONCURRENCY", "0"),
+        ("TEMPLATE_DIRS", "/no/such/folder"),
+        ("ALLOWED_HOSTS", "https://tenantry.example"),
     ],
 )
 def test_a_value_that_makes_no_sense_stops_the_start_and_is_named(name, value, tmp_path):
-    variables = {"JWT_SECRET": ""} if name == "JWT_SECRET_FILE" else {}
-    found = manage("check", VAR_DIR=str(tmp_path), **variables, **{name: value})
+    found = manage("check", VAR_DIR=str(tmp_path), **BESIDE.get(name, {}), **{name: value})
     assert found.returncode != 0
     assert name in found.stderr.splitlines()[-1]
     assert "'se'" not in found.stderr  # of a password
@@ -123,3 +146,24 @@ def test_units_are_those_of_the_variables(tmp_path):
         WEBHOOK_SECRET_EXPIRY="2000", WEBHOOK_TIMESTAMP_TOLERANCE="5",
     )  # fmt: skip
     assert found.stdout.split() == ["1.5", "60.0", "2.0", "5.0"]
+
+
+@pytest.mark.django_db
+def test_the_longest_times_that_pass_the_check_are_borne_by_the_daily_commands(settings):
+    settings.SUBSCRIPTION_NOTICE_DAYS = settings.INVOICE_SUSPEND_AFTER = settings.INVOICE_DUE_DAYS = 36_500
+    make_subscription(start_date=timezone.now(), end_date=timezone.now())
+    for command in ("generate_invoices --jobs=1", "expire_subscriptions", "mark_overdue"):
+        call_command(*command.split())
+
+
+def test_addresses_of_every_kind_pass(monkeypatch):
+    for value in ("https://a.example:8443/x", "http://[::1]:8000", "http://a.example"):
+        monkeypatch.setenv("PUBLIC_URL", value)
+        assert env.url("PUBLIC_URL") == value
+    for value in ("redis:///0", "redis://:p%40ss@cache:6379/1", "unix:///run/redis.sock"):
+        monkeypatch.setenv("REDIS_URL", value)
+        assert env.url("REDIS_URL", schemes=("redis", "unix")) == value
+    monkeypatch.setenv("ALLOWED_HOSTS", "*, .example.com, 10.0.0.7, [::1]")
+    assert env.hosts("ALLOWED_HOSTS", []) == ["*", ".example.com", "10.0.0.7", "[::1]"]
+    monkeypatch.setenv("CORS_ALLOWED_ORIGINS", "https://app.example, http://[::1]:3000")
+    assert env.origins("CORS_ALLOWED_ORIGINS") == ["https://app.example", "http://[::1]:3000"]

@@ -12,6 +12,7 @@ import urllib3
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from standardwebhooks import Webhook
+from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from provisioning.connectors.base import Connector, PublishError
 
@@ -64,7 +65,7 @@ class HttpConnector(Connector):
         self.pool.ConnectionCls = type("Connection", (self.pool.ConnectionCls,), {"response_class": WholeAnswer})
         try:
             self.signer = Webhook(settings.EVENT_HTTP_SECRET)
-        except (ValueError, RuntimeError) as error:
+        except (ValueError, RuntimeError, EmptyWebhookSecretError) as error:
             raise ImproperlyConfigured("EVENT_HTTP_SECRET must be a secret of Standard Webhooks: whsec_….") from error
 
     def publish(self, message):
