@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import socket
 import sqlite3
 import threading
@@ -18,9 +19,10 @@ from config import wsgi
 from config.turns import Turns, giving_way
 from tests.conftest import call_users, users_body, users_signed
 from tests.make import make_contact, make_run
-from tests.processes import ROOT
+from tests.processes import ROOT, Process
+from tests.running import stopping
 from tests.slow import Watched
-from tests.world import served
+from tests.world import manage, served, serving, wait_until
 
 LEAD = {"firstName": "Ada", "lastName": "Lovelace", "companyName": "Acme", "email": "ada@acme.example"}
 SLOW = b"POST /leads HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
@@ -102,15 +104,18 @@ def test_a_body_without_a_length_is_read_and_one_that_is_too_large_refused(servi
     assert (refused.status_code, refused.json()["error"]["code"]) == (413, "PAYLOAD_TOO_LARGE")
 
 
-def test_what_is_under_way_is_answered_before_the_end(tmp_path):
+def test_what_is_under_way_is_answered_before_the_end_which_ctrl_c_brings_at_once(tmp_path):
+    """A terminal sends SIGINT to all processes of the foreground."""
     answers = []
-    with served(VAR_DIR=str(tmp_path)) as url:
+    with serving(VAR_DIR=str(tmp_path), WEB_CONCURRENCY="2") as (process, url):
         database = sqlite3.connect(tmp_path / "db.sqlite3", isolation_level=None, check_same_thread=False)
         database.execute("BEGIN IMMEDIATE")  # a sign-up waits for it
         asking = threading.Thread(target=lambda: answers.append(requests.post(f"{url}/leads", json=LEAD, timeout=30)))
         asking.start()
         time.sleep(1)
         threading.Timer(1.5, database.execute, ["ROLLBACK"]).start()
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(15) == 0
     asking.join()
     assert [answer.status_code for answer in answers] == [200]
 
@@ -175,3 +180,40 @@ def test_the_folder_for_files_is_its_users_in_the_image():
     (folder,) = re.findall(r"VAR_DIR=(\S+)", image)
     assert f"install -d -o tenantry {folder}" in image.partition("USER tenantry")[0]
     assert f"files:{folder}" in (ROOT / "compose.yaml").read_text()
+
+
+def test_a_second_service_at_a_port_that_is_taken_is_refused(service, tmp_path):
+    port = service.rpartition(":")[2]
+    refused = manage("serve", PORT=port, VAR_DIR=str(tmp_path))
+    assert refused.returncode != 0
+    assert refused.stderr.splitlines()[-1] == f"CommandError: PORT {port} is taken."
+    assert not (tmp_path / "db.sqlite3").exists()
+
+
+CHILD = """
+import signal, sys, time
+
+def told(number, _):
+    print(signal.Signals(number).name, flush=True)
+    if number == signal.SIGTERM:
+        sys.exit()
+
+for each in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+    signal.signal(each, told)
+print("begun", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"])
+def test_whatever_ends_the_service_its_processes_are_told_by_it_alone(name, tmp_path):
+    (tmp_path / "serve.py").write_text(
+        "import sys; from config.management.commands.serve import Command\n"
+        f'sys.exit(Command().supervise([[sys.executable, "-c", {CHILD!r}]] * 2))'
+    )
+    said = tmp_path / "said"
+    with stopping(Process(tmp_path / "serve.py", env=dict(os.environ), out=said, leader=True)) as process:
+        wait_until(lambda: said.exists() and said.read_text().count("begun") == 2)
+        os.killpg(process.pid, getattr(signal, name))
+        assert process.wait(10) == 0
+    assert set(said.read_text().split()) == {"begun", "SIGTERM"}

@@ -1,7 +1,6 @@
 """A whole service in processes of its own, for tests that must not share one with it."""
 
 import os
-import signal
 import subprocess
 import tempfile
 import time
@@ -9,9 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import requests
-
 from tests.processes import Process
+from tests.running import is_up, stopping
 from tests.servers import free_port
 
 PATIENCE = 60
@@ -34,25 +32,20 @@ def manage(*arguments: str, **values: str) -> subprocess.CompletedProcess:
 @contextmanager
 def served(**values: str) -> Iterator[str]:
     """The address of `manage.py serve`, running until the block ends."""
-    port = str(free_port())
-    process = Process("manage.py", "serve", env=environment(PORT=port, WEB_CONCURRENCY="1", **values), leader=True)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until(lambda: process.poll() is None and _is_up(url))
+    with serving(WEB_CONCURRENCY="1", **values) as (process, url):
         yield url
         process.terminate()
         assert process.wait(PATIENCE) == 0
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
 
 
-def _is_up(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/readyz", timeout=5).ok
-    except (requests.ConnectionError, requests.Timeout):
-        return False
+@contextmanager
+def serving(**values: str) -> Iterator[tuple[Process, str]]:
+    """`manage.py serve` as it is started from a terminal, a process group of its own, and its address."""
+    port = str(free_port())
+    url = f"http://127.0.0.1:{port}"
+    with stopping(Process("manage.py", "serve", env=environment(PORT=port, **values), leader=True)) as process:
+        wait_until(lambda: process.poll() is None and is_up(url))
+        yield process, url
 
 
 def wait_until(condition, patience: float = PATIENCE) -> None:

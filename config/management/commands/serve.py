@@ -1,7 +1,9 @@
-"""`manage.py serve`: the whole service on this machine, until SIGTERM or SIGINT."""
+"""`manage.py serve`: the whole service on this machine, until a signal or the closed terminal ends it."""
 
+import errno
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -9,7 +11,7 @@ import time
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from config import env
 
@@ -21,6 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("--staff-login", action="store_true", help="make a staff login if there is none")
 
     def handle(self, *, staff_login, **options):
+        self.refuse_a_taken_port()
         call_command("migrate", verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
         self.stdout.write(f"{settings.APP_NAME} at {settings.PUBLIC_URL}")
@@ -38,6 +41,17 @@ class Command(BaseCommand):
             self.make_staff_login()
         self.stdout.flush()
         sys.exit(self.supervise(self.commands()))
+
+    def refuse_a_taken_port(self) -> None:
+        """granian would share it with the service that listens there (SO_REUSEPORT), and each get half of the calls."""
+        with socket.socket(socket.AF_INET6 if ":" in settings.HOST else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that have ended do not count
+            try:
+                probe.bind((settings.HOST, settings.PORT))
+            except OSError as error:
+                taken = error.errno == errno.EADDRINUSE
+                reason = "is taken" if taken else f"cannot be had at HOST {settings.HOST}: {error.strerror}"
+                raise CommandError(f"PORT {settings.PORT} {reason}.") from error
 
     def make_staff_login(self) -> None:
         """The login of DJANGO_SUPERUSER_USERNAME and DJANGO_SUPERUSER_PASSWORD; a random password is printed once."""
@@ -64,8 +78,11 @@ class Command(BaseCommand):
         return [[sys.executable, "-m", "config.server"], relay]
 
     def supervise(self, commands: list[list[str]]) -> int:
-        """Run all until one ends or a signal comes; then stop all. The exit status of the one that ended by itself."""
-        children = [subprocess.Popen(command) for command in commands]
+        """Run all until one ends or a signal comes; then stop all. The exit status of the one that ended by itself.
+
+        Each is a session of its own: granian's workers do not end when the terminal's Ctrl-C reaches them too.
+        """
+        children: list[subprocess.Popen] = []
         stopping = []
 
         def stop(*_):
@@ -74,12 +91,15 @@ class Command(BaseCommand):
                 if child.poll() is None:
                     child.terminate()
 
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
-        while all(child.poll() is None for child in children):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+            if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+                signal.signal(number, stop)
+        for command in commands:
+            children.append(subprocess.Popen(command, start_new_session=True))
+        while not stopping and all(child.poll() is None for child in children):
             time.sleep(0.1)
-        ended = next(child for child in children if child.poll() is not None)
-        status = 0 if stopping else ended.returncode or 1
+        ended = [child.returncode for child in children if child.poll() is not None]
+        status = 0 if stopping else ended[0] or 1
         stop()
         for child in children:
             try:
