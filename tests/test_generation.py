@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
 from django.db import connection
 
 from billing.models import Invoice, NumberSeries
@@ -50,9 +50,3 @@ def test_a_run_of_several_processes_that_is_killed_leaves_no_process_and_is_fini
     assert numbers() == list(range(1, COUNT + 1))
     assert Invoice.objects.values("subscription").distinct().count() == COUNT
     assert NumberSeries.objects.get().last == COUNT
-
-
-@pytest.mark.parametrize("jobs", ["0", "-1", "many"])
-def test_a_number_of_processes_that_is_none_is_refused(jobs):
-    with pytest.raises(CommandError):
-        call_command("generate_invoices", f"--jobs={jobs}")

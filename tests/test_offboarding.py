@@ -199,6 +199,8 @@ def test_the_export_holds_everything_in_the_shapes_of_the_api(staff, tenant, tmp
     assert bundle((tmp_path / "x.zip").read_bytes())["tenant.json"]["deleted"] is True
     with pytest.raises(CommandError):
         call_command("export_tenant", "7c1f3b52-9a41-4f3e-8a55-0d8f1f6f2a10")
+    with pytest.raises(CommandError, match="cannot be written: Is a directory"):
+        call_command("export_tenant", str(tenant.id), "--output", str(tmp_path))
 
 
 def purge(days: int = 0) -> None:
@@ -379,8 +381,6 @@ def test_events_tail_prints_a_line_for_each(capsys):
     run = make_run()
     call_command("events", "tail", "--no-follow")
     assert f"TENANT_PROVISIONING {run.tenant_id} bus:memory=pending" in capsys.readouterr().out
-    with pytest.raises(CommandError, match="negative"):
-        call_command("events", "tail", "--lines=-1")
 
 
 @pytest.mark.parametrize("lines", [0, 1, 10])

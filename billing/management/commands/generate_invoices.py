@@ -1,15 +1,15 @@
 """`manage.py generate_invoices`: invoice the subscription periods that are due."""
 
-import datetime
 import time
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from billing import generation, renewals
 from billing.money import shown
 from billing.periods import local_date
+from config.arguments import day, whole_number
 from config.workers import cores
 
 REPORT_EVERY = 10  # seconds between lines where nobody watches
@@ -19,10 +19,12 @@ class Command(BaseCommand):
     help = "Invoice what is due; run it daily, as often as you like: a period is invoiced once."
 
     def add_arguments(self, parser):
-        parser.add_argument("--date", type=_date, help="what is due by this day, YYYY-MM-DD (today)")
+        parser.add_argument("--date", type=day, help="what is due by this day, YYYY-MM-DD (today)")
         parser.add_argument("--dry-run", action="store_true", help="only say what would be invoiced")
         parser.add_argument("--pdf", action="store_true", help="make the PDFs too, else whoever needs one first does")
-        parser.add_argument("--jobs", type=_jobs, default=cores(), help="processes that share the work (the cores)")
+        parser.add_argument(
+            "--jobs", type=whole_number(1, 1000), default=cores(), help="processes that share the work (the cores)"
+        )
 
     def handle(self, *, date, dry_run, pdf, jobs, **options):
         today = date or local_date(timezone.now())
@@ -50,16 +52,3 @@ class Command(BaseCommand):
 
     def say(self, text: str) -> None:
         self.stdout.write(f"\r{text}\x1b[K" if self.stdout.isatty() else text)
-
-
-def _date(text: str) -> datetime.date:
-    try:
-        return datetime.date.fromisoformat(text)
-    except ValueError as error:
-        raise CommandError("--date is a day: YYYY-MM-DD.") from error
-
-
-def _jobs(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise CommandError("--jobs is a whole number, at least 1.")
-    return int(text)

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from django.core.management.base import BaseCommand, CommandError
 
+from config.arguments import whole_number
 from identity.permissions import ALL_CODES
 from identity.tokens import mint
 
@@ -14,7 +15,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("--permissions", nargs="+", default=[], help='permission codes, or "all"')
-        parser.add_argument("--days", type=int, default=30, help="how long the token lives (30)")
+        parser.add_argument("--days", type=whole_number(1, 3650), default=30, help="how long the token lives (30)")
         parser.add_argument("--id", type=uuid.UUID, default=None, help="the actor for the audit columns (random)")
 
     def handle(self, *, permissions, days, id, **options):
@@ -23,6 +24,4 @@ class Command(BaseCommand):
             codes = set(ALL_CODES)
         if unknown := codes - ALL_CODES:
             raise CommandError(f"Unknown permission codes: {', '.join(sorted(unknown))}.")
-        if not 1 <= days <= 3650:
-            raise CommandError("--days must be between 1 and 3650.")
         self.stdout.write(mint(subject=id or uuid.uuid4(), permissions=sorted(codes), lifetime=timedelta(days=days)))

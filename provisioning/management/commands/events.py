@@ -2,9 +2,10 @@
 
 import time
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.db.models import Q
 
+from config.arguments import whole_number
 from provisioning.models import Delivery, Event
 
 RECENT = 1000
@@ -18,12 +19,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("action", choices=["tail"])
-        parser.add_argument("--lines", type=int, default=10, help="how many of the past to begin with (10)")
+        parser.add_argument(
+            "--lines", type=whole_number(0, 1_000_000), default=10, help="how many of the past to begin with (10)"
+        )
         parser.add_argument("--no-follow", action="store_true", help="stop after those")
 
     def handle(self, *, lines, no_follow, **options):
-        if lines < 0:
-            raise CommandError("--lines must not be negative.")
         events = Event.objects.prefetch_related("deliveries")
         recent = Event.objects.order_by("-id").values_list("id", flat=True)[:RECENT]
         last = max(recent, default=0)

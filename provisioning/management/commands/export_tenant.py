@@ -21,5 +21,8 @@ class Command(BaseCommand):
         if found is None:
             raise CommandError("There is no such tenant.")
         path = output or Path(f"{found.key}.zip")
-        path.write_bytes(export(found))
+        try:
+            path.write_bytes(export(found))
+        except OSError as error:
+            raise CommandError(f"{path} cannot be written: {error.strerror}.") from error
         self.stdout.write(str(path))
