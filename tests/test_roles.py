@@ -156,3 +156,12 @@ def test_staff_are_made_by_command(capsys, monkeypatch):
     with pytest.raises(CommandError, match="too short"):
         call_command("create_staff", "eve", role=SUPPORT)
     assert User.objects.count() == 1
+
+
+def test_the_password_that_is_made_up_is_as_long_as_they_have_to_be(capsys, settings):
+    make_roles(Group, Permission)
+    settings.STAFF_PASSWORD_LENGTH = 24
+    length = {**settings.AUTH_PASSWORD_VALIDATORS[0], "OPTIONS": {"min_length": 24}}
+    settings.AUTH_PASSWORD_VALIDATORS = [length, *settings.AUTH_PASSWORD_VALIDATORS[1:]]
+    call_command("create_staff", "ada", role=OPERATOR)
+    assert len(capsys.readouterr().out.split("Password: ")[1].strip()) >= 24

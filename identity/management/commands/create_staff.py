@@ -2,6 +2,7 @@
 
 import secrets
 
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -26,7 +27,7 @@ class Command(BaseCommand):
         if User.objects.filter(username=username).exists():
             raise CommandError(f"There is a user {username} already.")
         given = env.secret("STAFF_PASSWORD", required=False)
-        password = given or secrets.token_urlsafe(15)
+        password = given or secrets.token_urlsafe(max(15, settings.STAFF_PASSWORD_LENGTH))
         user = User(username=username, email=email, is_staff=True)
         try:
             user.full_clean(exclude=["password"])
