@@ -20,6 +20,8 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 Default = TypeVar("Default")
+NAMES: set[str] = set()
+"""The variables that have been asked for: with the settings read, all that the service heeds beside them."""
 
 
 def read_dotenv(path: Path) -> None:
@@ -34,6 +36,7 @@ def text(name: str) -> str | None: ...
 def text(name: str, default: Default) -> str | Default: ...
 def text(name, default=None):
     """The variable as it stands, without surrounding white space."""
+    NAMES.add(name)
     return os.environ.get(name, "").strip() or default
 
 

@@ -1,14 +1,18 @@
 """The whole journey over HTTP, the same on the embedded default and on PostgreSQL, behind PgBouncer, with Redis."""
 
+import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from email import message_from_bytes, policy
 
 import psycopg
 import pytest
 import requests
+from django.core.management import CommandError, call_command
 
+from tests.processes import ROOT
 from tests.topology import PGBOUNCER, pgbouncer
 from tests.world import manage, served, wait_until
 
@@ -104,3 +108,28 @@ def journey(url: str, folder, staff_token: str) -> None:
 
     # 10 a minute; 25 fill two windows even when one ends meanwhile.
     assert 429 in [requests.post(f"{url}/leads", json=body, timeout=20).status_code for _ in range(25)]
+
+
+IDLE = {
+    "STAFF_PASSWORD", "DJANGO_SUPERUSER_USERNAME", "DJANGO_SUPERUSER_PASSWORD", "AWS_ENDPOINT_URL", "DB_REPLICA_PORT",
+    "FILES_S3_PREFIX",
+}  # fmt: skip
+"""Variables that a service without staff, AWS and a replica does not heed."""
+
+
+def test_the_demo_takes_nothing_over_from_an_installation_and_does_not_wait_for_what_has_died(monkeypatch, tmp_path):
+    """In the place of manage.py stands what writes its environment down and ends."""
+    (tmp_path / "manage.py").write_text(
+        f"import json, os, pathlib; pathlib.Path({str(tmp_path / 'seen')!r}).write_text(json.dumps(dict(os.environ)))"
+    )
+    table = (ROOT / "README.md").read_text().partition("## Settings")[2].partition("## Further")[0]
+    ours = {name for row in re.findall(r"^\| (`.+?) \|", table, re.M) for name in re.findall(r"[A-Z][A-Z0-9_]+", row)}
+    for name in ours:
+        monkeypatch.setenv(name, "of the installation")
+    monkeypatch.setattr("sys.argv", [str(tmp_path / "manage.py")])
+    begun = time.monotonic()
+    with pytest.raises(CommandError, match="has ended"):
+        call_command("demo")
+    assert time.monotonic() - begun < 5
+    seen = json.loads((tmp_path / "seen").read_text())
+    assert {name for name in ours if seen[name] == "of the installation"} <= IDLE

@@ -20,18 +20,14 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from standardwebhooks import Webhook
 
+from config import env
+
 PATIENCE = 30  # seconds that anything may take
 WHSEC = "whsec_ZGVtby1zaWduaW5nLXNlY3JldC1vZi10aGUtZGVtbw=="
 PLAN = {
     "name": "Premium", "tier": "PREMIUM", "price": 199, "currencyCode": "EUR", "billingCycle": "MONTHLY",
     "sizeConfig": {"cpu": 8},
 }  # fmt: skip
-OTHERS = (
-    "DB_HOST", "DB_PATH", "REDIS_HOST", "REDIS_URL", "NODE_ENV", "EMAIL_URL", "PUBLIC_URL", "APP_VALIDATE_URL",
-    "APP_LOGIN_URL", "EVENTS_ON_BUS", "EVENT_DELIVERY", "LEAD_KEY_IN_RESPONSE", "ENCRYPTION_KEYS", "JWT_SECRET",
-    "DJANGO_SECRET_KEY", "TEMPLATE_DIRS", "IDENTITY_PROVIDERS", "IDENTITY_PROVIDER", "WEBHOOK_HANDLERS",
-    "CHALLENGE_PROVIDER",
-)  # fmt: skip
 
 
 class Command(BaseCommand):
@@ -42,21 +38,21 @@ class Command(BaseCommand):
             self.folder, self.events = Path(folder), events
             port = _free_port()
             self.url = f"http://127.0.0.1:{port}"
-            self.environment = os.environ | dict.fromkeys(OTHERS, "") | {
-                "VAR_DIR": folder, "PORT": str(port), "WEB_CONCURRENCY": "1", "LOG_LEVEL": "error",
+            self.environment = os.environ | dict.fromkeys(env.NAMES, "") | {
+                "VAR_DIR": folder, "DB_PATH": "", "PORT": str(port), "WEB_CONCURRENCY": "1", "LOG_LEVEL": "error",
                 "EVENT_CONNECTOR": "local,http", "EVENT_HTTP_URL": bus, "EVENT_HTTP_SECRET": WHSEC,
             }  # fmt: skip
-            service = subprocess.Popen(
+            self.service = subprocess.Popen(
                 [sys.executable, sys.argv[0], "serve"], env=self.environment, stdout=subprocess.DEVNULL
             )
             try:
-                self.journey(service)
+                self.journey()
             finally:
-                service.terminate()
-                service.wait(PATIENCE)
+                self.service.terminate()
+                self.service.wait(PATIENCE)
 
-    def journey(self, service: subprocess.Popen) -> None:
-        self.wait_for("the service", lambda: service.poll() is None and self.is_up())
+    def journey(self) -> None:
+        self.wait_for("the service", self.is_up)
         self.say(f"{settings.APP_NAME} runs at {self.url}, on a database of its own")
         plan = self.call("POST", "/plans", PLAN, token=self.service_token())
         lead = self.call("POST", "/leads", {
@@ -109,6 +105,8 @@ class Command(BaseCommand):
     def wait_for(self, what: str, condition) -> None:
         deadline = time.monotonic() + PATIENCE
         while not condition():
+            if self.service.poll() is not None:
+                raise CommandError("The service has ended.")
             if time.monotonic() > deadline:
                 raise CommandError(f"Waited {PATIENCE} s for {what}, in vain.")
             time.sleep(0.1)
@@ -168,9 +166,9 @@ def _sink():
         def log_message(self, *_):
             """Nobody reads its log."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/events", events
-    finally:
-        server.shutdown()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/events", events
+        finally:
+            server.shutdown()
