@@ -2,7 +2,6 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-PORT ?= 8000
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo serve seed test bench bench-billing bench-growth lint types format lock messages screenshots clean chaos bench-relay
@@ -28,16 +27,16 @@ $(VENV)/.installed: requirements.txt | $(VENV)/bin/pip
 $(VENV)/.installed-dev: requirements-dev.txt requirements.txt | $(VENV)/bin/pip
 	$(call install,-r requirements-dev.txt)
 
-run: $(VENV)/.installed ## Serve at 127.0.0.1:8000 (PORT) with example data and a staff login
-	@PORT=$(PORT) $(PY) manage.py migrate -v 0
-	@PORT=$(PORT) $(PY) manage.py seed
-	@PORT=$(PORT) exec $(PY) manage.py serve --staff-login
+run: $(VENV)/.installed ## Serve at 127.0.0.1:8000 (PORT=9000 elsewhere) with example data and a staff login
+	@$(PY) manage.py migrate -v 0
+	@$(PY) manage.py seed
+	@exec $(PY) manage.py serve --staff-login
 
 demo: $(VENV)/.installed ## Run the whole journey over HTTP against a throw-away service
 	@$(PY) manage.py demo
 
 serve: $(VENV)/.installed ## The production set-up of this machine: granian (WEB_CONCURRENCY), migrations, one relay
-	@PORT=$(PORT) exec $(PY) manage.py serve
+	@exec $(PY) manage.py serve
 
 seed: $(VENV)/.installed ## Add the example data
 	@$(PY) manage.py seed

@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import sqlite3
+import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -217,3 +218,12 @@ def test_whatever_ends_the_service_its_processes_are_told_by_it_alone(name, tmp_
         os.killpg(process.pid, getattr(signal, name))
         assert process.wait(10) == 0
     assert set(said.read_text().split()) == {"begun", "SIGTERM"}
+
+
+@pytest.mark.parametrize("given", ["", "9000"])
+def test_make_passes_a_port_on_and_leaves_one_that_is_not_given_to_the_dotenv(given):
+    told = [f"PORT={given}"] if given else []
+    command = ["make", "-o", ".venv/.installed", "serve", "PY=sh -c 'echo PORT=$$PORT' --", *told]
+    environment = {name: value for name, value in os.environ.items() if name != "PORT"}
+    said = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+    assert said == f"PORT={given}\n"
