@@ -257,3 +257,12 @@ def folders(name: str) -> list[Path]:
     if not all(folder.is_dir() for folder in found):
         raise ImproperlyConfigured(f"{name} names a folder that cannot be found.")
     return found
+
+
+def made(name: str, folder: Path) -> Path:
+    """`folder`, whose place `name` says, made where it is missing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}: the folder cannot be made ({type(error).__name__}).") from error
+    return folder

@@ -26,6 +26,7 @@ env.read_dotenv(BASE_DIR / ".env")
 NODE_ENV = env.choice("NODE_ENV", "dev", ("dev", "test", "prod"))
 PRODUCTION = NODE_ENV == "prod"
 VAR_DIR = Path(env.text("VAR_DIR", str(BASE_DIR / "var")))
+STATIC_ROOT = env.made("VAR_DIR", VAR_DIR / "static")
 APP_NAME = env.text("APP_NAME", "Tenantry")
 HOST, PORT = env.ip_address("HOST", "127.0.0.1"), env.port("PORT", 8000)
 PUBLIC_URL = env.url("PUBLIC_URL", f"http://127.0.0.1:{PORT}")
@@ -37,7 +38,6 @@ def _development_secret() -> str:
     """A random secret that this checkout keeps in var/, so that no two installations share a well-known one."""
     path = VAR_DIR / "development-secret"
     if not path.exists():
-        VAR_DIR.mkdir(parents=True, exist_ok=True)
         draft = VAR_DIR / f"development-secret.{secrets.token_hex(4)}"
         draft.touch(mode=0o600)
         draft.write_text(secrets.token_hex(32))
@@ -148,8 +148,6 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
-STATIC_ROOT = VAR_DIR / "static"
-STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 FILES_S3_BUCKET = env.text("FILES_S3_BUCKET")
 STORAGES = {
@@ -215,7 +213,7 @@ elif DB_REPLICA_HOST:
     raise ImproperlyConfigured("DB_REPLICA_HOST needs DB_HOST, the primary that it is a replica of.")
 else:
     DB_PATH = Path(env.text("DB_PATH", str(VAR_DIR / "db.sqlite3")))
-    DB_PATH.parent.mkdir(parents=True, exist_ok=True)
+    env.made("DB_PATH", DB_PATH.parent)
     DATABASES = {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
@@ -335,7 +333,7 @@ SPECTACULAR_SETTINGS = {
 
 # --- Leads -----------------------------------------------------------------------------------------------------------
 
-LEAD_KEY_LENGTH = env.integer("LEAD_KEY_LENGTH", 36, minimum=16)
+LEAD_KEY_LENGTH = env.integer("LEAD_KEY_LENGTH", 36, minimum=16, maximum=128)
 VALIDATION_TOKEN_EXPIRY = timedelta(milliseconds=env.integer("VALIDATION_TOKEN_EXPIRY", 300_000, minimum=1))
 LEAD_TOKEN_EXPIRY = timedelta(seconds=env.integer("LEAD_TOKEN_EXPIRY", 900, minimum=1))
 LEAD_KEY_IN_RESPONSE = env.boolean("LEAD_KEY_IN_RESPONSE", False)
@@ -399,7 +397,7 @@ if re.fullmatch("[a-z0-9]{1,10}", _shared_name):  # a tenant's key may be just t
 IDENTITY_TIMEOUT = env.integer("IDENTITY_TIMEOUT", 10, minimum=1)
 IDENTITY_SETUP_TIMEOUT = env.integer("IDENTITY_SETUP_TIMEOUT", 60, minimum=1)
 IDENTITY_INVITATION_EXPIRY = env.integer("IDENTITY_INVITATION_EXPIRY", 432_000, minimum=60)
-PASSWORD_LENGTH = env.integer("PASSWORD_LENGTH", 20, minimum=12)
+PASSWORD_LENGTH = env.integer("PASSWORD_LENGTH", 20, minimum=12, maximum=128)
 DOMAIN_NAME = env.text("DOMAIN_NAME", "")
 
 KEYCLOAK_HOST = env.origin("KEYCLOAK_HOST")

@@ -78,6 +78,10 @@ BESIDE = {
         ("SUBSCRIPTION_NOTICE_DAYS", "3000000"),
         ("INVOICE_SUSPEND_AFTER", "3000000"),
         ("STAFF_PASSWORD_LENGTH", "100000"),
+        ("LEAD_KEY_LENGTH", "100000"),
+        ("PASSWORD_LENGTH", "100000"),
+        ("DB_PATH", "/proc/no/db.sqlite3"),
+        ("VAR_DIR", "/proc/no"),
         ("EVENT_HTTP_SECRET", "whsec_?"),
         ("REDIS_URL", "redis://127.0.0.1:port"),
         ("PUBLIC_URL", "http://127.0.0.1:port"),
@@ -92,7 +96,7 @@ BESIDE = {
     ],
 )
 def test_a_value_that_makes_no_sense_stops_the_start_and_is_named(name, value, tmp_path):
-    found = manage("check", VAR_DIR=str(tmp_path), **BESIDE.get(name, {}), **{name: value})
+    found = manage("check", **{"VAR_DIR": str(tmp_path), **BESIDE.get(name, {}), name: value})
     assert found.returncode != 0
     assert name in found.stderr.splitlines()[-1]
     assert "'se'" not in found.stderr  # of a password
