@@ -1,11 +1,10 @@
 """What the dashboard shows of the money: sums per currency and month, added up by the database in two statements."""
 
 import datetime
-from decimal import Decimal
 from typing import Any
 
 from django.db.models import Case, CharField, Count, DateTimeField, DecimalField, F, Q, QuerySet, Sum, Value, When
-from django.db.models.functions import Cast, TruncMonth
+from django.db.models.functions import Cast, Round, TruncMonth
 from django.utils import timezone
 
 from billing.models import (
@@ -22,6 +21,15 @@ from billing.periods import ONE_DAY, day_begin, local_date, midnight, period_end
 
 OPEN = F("amount") - F("credited_amount") - F("paid_amount")
 MONEY = DecimalField(max_digits=20, decimal_places=3)
+MONTHS = 12
+"""Of a year, which all billing cycles divide: what a subscription comes to in it needs no division."""
+
+
+class Total(Round):
+    """The sum of amounts, to the scale of their columns: SQLite adds decimals as floats."""
+
+    def __init__(self, amount: Any, **options: Any):
+        super().__init__(Sum(amount, output_field=MONEY, **options), MONEY.decimal_places)
 
 
 def summary(*, months: int) -> dict[str, Any]:
@@ -50,7 +58,7 @@ def summary(*, months: int) -> dict[str, Any]:
     for row in _recurring(firsts):
         for index, first in enumerate(firsts):
             month = of(row["currency_code"])["months"][f"{first:%Y-%m}"]
-            month["mrr"] = rounded(row[f"mrr{index}"] or ZERO, row["currency_code"])
+            month["mrr"] = rounded((row[f"year{index}"] or ZERO) / MONTHS, row["currency_code"])
     return {"currencies": [{**each, "months": list(each["months"].values())} for _, each in sorted(found.items())]}
 
 
@@ -88,22 +96,19 @@ def _summed(kind: str, rows: QuerySet, currency: str, month: Any, amount: Any, l
     named = rows.order_by().annotate(kind=Value(kind, CharField()), currency=F(currency), month=month)
     return (
         named.values("kind", "currency", "month")
-        .annotate(number=Count("pk"), sum=Sum(amount, output_field=MONEY))
-        .annotate(late_number=Count("pk", filter=late), late_sum=Sum(amount, filter=late, output_field=MONEY))
+        .annotate(number=Count("pk"), sum=Total(amount))
+        .annotate(late_number=Count("pk", filter=late), late_sum=Total(amount, filter=late))
         .values_list("kind", "currency", "month", "number", "sum", "late_number", "late_sum")
     )
 
 
 def _recurring(firsts: list[datetime.date]) -> QuerySet:
-    """Of each currency, what the subscriptions that ran on each month's last day came to a month, by that day's terms.
+    """Of each currency, what the subscriptions that ran on each month's last day came to a year, by that day's terms.
 
     Net, before credits; of the present month the day is today. A trial does not count, nor does what waits to be paid,
     nor a tenant that was deleted by then.
     """
-    share = Case(
-        *[When(billing_cycle=cycle, then=F("price") / Value(Decimal(cycle.months))) for cycle in BillingCycle],
-        output_field=MONEY,
-    )
+    cycles = Case(*[When(billing_cycle=cycle, then=MONTHS // cycle.months) for cycle in BillingCycle])
     sums = {}
     for index, first in enumerate(firsts):
         day = min(period_end(first, months=1, anchor_day=1) - ONE_DAY, local_date(timezone.now()))
@@ -111,6 +116,6 @@ def _recurring(firsts: list[datetime.date]) -> QuerySet:
         next_day = midnight(day + ONE_DAY)
         goes_on = Q(subscription__end_date=None) | Q(subscription__end_date__gte=next_day)
         is_there = Q(subscription__tenant__deleted_on=None) | Q(subscription__tenant__deleted_on__gte=next_day)
-        sums[f"mrr{index}"] = Sum(share, filter=in_force & goes_on & is_there)
+        sums[f"year{index}"] = Total(F("price") * cycles, filter=in_force & goes_on & is_there)
     begun = SubscriptionTerms.objects.exclude(subscription__status=SubscriptionStatus.PENDING)
     return begun.filter(subscription__deleted=False).order_by().values("currency_code").annotate(**sums)

@@ -169,6 +169,14 @@ def test_what_is_free_is_cancelled_with_the_others_and_needs_no_credit_note(staf
     assert_error(staff.patch(path, {"status": "PAID"}), 409, code="illegal_move")
 
 
+@pytest.mark.parametrize("cents", [113, 114, 137, 158, 1999, 99_999_999_99])
+def test_documents_add_up_whatever_their_sums(staff, cents):
+    found = made(staff, lines=[{"description": "x", "unitPrice": cents / 100, "taxRate": 19}])
+    for credited in (0.57, None):
+        answer = staff.post(f"/invoices/{found['id']}/credit-notes", {"amount": credited} if credited else None)
+        assert answer.status_code == 200, answer.content
+
+
 class TestMoney:
     def test_paid_in_parts_covers_the_invoice_at_last(self, staff):
         path = f"/invoices/{made(staff)['id']}"

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from billing.models import InvoiceStatus, SubscriptionStatus
 from billing.periods import local_date, midnight
+from billing.totals import Line
 from provisioning.models import Delivery
 from tenants import lifecycle
 from tenants.models import TenantStatus
@@ -194,6 +195,25 @@ def test_the_recurring_revenue_of_a_month_is_what_was_in_force_on_its_last_day(s
     clock(date(2026, 4, 2))
     (euro,) = staff.get("/billing/summary", months="5").json()["currencies"]
     assert [month["mrr"] for month in euro["months"]] == [0, 49 + 50 + 49, 49 + 50, 99 + 100 + 49, 99 + 100 + 49]
+
+
+@pytest.mark.parametrize(
+    ("cycle", "price", "month"), [("YEARLY", 100, 8.33), ("QUARTERLY", 100, 33.33), ("YEARLY", 99.9, 8.33)]
+)
+def test_the_recurring_revenue_of_a_cycle_is_its_share_of_a_month(staff, clock, cycle, price, month):
+    clock(date(2026, 2, 1))
+    make_subscription(plan=make_plan(price=Decimal(str(price)), billing_cycle=cycle))
+    generate(date(2026, 2, 1))
+    (euro,) = staff.get("/billing/summary", months="1").json()["currencies"]
+    assert euro["months"][0]["mrr"] == month
+
+
+def test_what_is_open_is_summed_to_the_cent(staff):
+    late = timezone.now() - timedelta(days=2)
+    invoice = make_invoice(lines=[Line("Services", Decimal("100000.1"))], due_date=late)
+    assert staff.post(f"/invoices/{invoice.id}/payments", {"amount": 100_000}).status_code == 200
+    (euro,) = staff.get("/billing/summary").json()["currencies"]
+    assert (euro["open"], euro["overdue"], euro["months"][-1]["issued"]) == (0.1, 0.1, 100_000.1)
 
 
 def test_what_waited_to_be_paid_brings_no_recurring_revenue_when_it_is_cancelled_either(staff, clock, settings):

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Round
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -40,6 +41,10 @@ class InvoiceQuerySet(AuditedQuerySet):
 
 def _amount(label: Any, **kwargs) -> models.DecimalField:
     return models.DecimalField(label, max_digits=14, decimal_places=3, **kwargs)
+
+
+ADDS_UP = Q(amount=Round(F("subtotal") + F("tax_total"), 3))
+"""Rounded, since SQLite adds decimals as floats."""
 
 
 class Document(AuditedModel):
@@ -116,7 +121,7 @@ class Invoice(Document):
                 violation_error_message=_("An invoice has a number from the moment it is issued, and not before."),
             ),
             models.CheckConstraint(
-                condition=Q(amount=F("subtotal") + F("tax_total")),
+                condition=ADDS_UP,
                 name="invoice_adds_up",
                 violation_error_message=_("The lines and taxes do not add up to the total."),
             ),
@@ -189,7 +194,7 @@ class CreditNote(Document):
                 fields=["number"], name="credit_note_number_unique", violation_error_message=_("This number is taken.")
             ),
             models.CheckConstraint(
-                condition=Q(amount=F("subtotal") + F("tax_total"), amount__gt=0),
+                condition=ADDS_UP & Q(amount__gt=0),
                 name="credit_note_adds_up",
                 violation_error_message=_("The lines and taxes do not add up to the total."),
             ),
