@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from django.conf import settings
 from django.db import OperationalError, connection
 
+from config import cache
 from config.mail import hang_up
 from identity import tokens
 from identity.models import IdempotentRequest
@@ -116,6 +117,7 @@ def _fail_overdue_runs() -> None:
 
 
 MAINTENANCE: list[Callable[[], object]] = [
+    cache.prune,
     IdempotentRequest.prune,
     tokens.prune,
     begin_after_grace,
