@@ -51,6 +51,12 @@ class KnownLookups(ChangeList):
         _, _, left_over, *_ = found = super().get_filters(request)
         if not left_over.keys() <= self.model_admin.linked_by:
             raise IncorrectLookupParameters
+        for name, values in left_over.items():
+            column = self.lookup_opts.get_field(name)
+            try:
+                [(column.target_field if column.is_relation else column).clean(value, None) for value in values]
+            except ValidationError as error:
+                raise IncorrectLookupParameters from error
         return found
 
 

@@ -117,7 +117,13 @@ class StrictChoiceField(forms.ModelChoiceField):
 
 
 class StrictChoicesField(forms.ModelMultipleChoiceField):
-    """Several of them; an address gives none to an autocompletion of ours."""
+    """Several of them; an address gives none to an autocompletion of ours, and a form none that no column holds."""
+
+    def clean(self, value):
+        for each in value or ():
+            if not _is_id(self, each):
+                raise forms.ValidationError(self.error_messages["invalid_pk_value"], "invalid_pk_value", {"pk": each})
+        return super().clean(value)
 
     def bound_data(self, data, initial):
         return super().bound_data([each for each in data or () if _is_id(self, each)], initial)
@@ -125,7 +131,7 @@ class StrictChoicesField(forms.ModelMultipleChoiceField):
 
 def _is_id(field: forms.ModelChoiceField, sent: Any) -> bool:
     try:
-        field.queryset.model._meta.pk.to_python(sent)
+        field.queryset.model._meta.pk.clean(sent, None)
     except forms.ValidationError:
         return False
     return True

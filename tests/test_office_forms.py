@@ -366,6 +366,11 @@ class TestWhatNoPageSends:
         for seen_on in (f"{kind}/{sent}", f"{sent}/{tenant.id}", f"{kind}/{tenant.id}"):
             assert office.get(f"/admin/r/{seen_on}/").status_code == 404
 
+    @pytest.mark.parametrize("sent", ["x", "9" * 40])
+    def test_as_what_the_audit_log_is_narrowed_to_is_refused(self, office, sent):
+        answer = office.get(changelist(LogEntry), {"content_type": sent})
+        assert (answer.status_code, answer.headers["Location"]) == (302, f"{changelist(LogEntry)}?e=1")
+
     def test_as_the_page_of_parts_that_there_is_not_is_the_last(self, office):
         tenant = make_tenant()
         for number in range(21):
