@@ -12,8 +12,8 @@ import jsonschema
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission
-from django.core.cache import cache
-from django.db import connections
+from django.core.cache import caches
+from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 
@@ -41,6 +41,11 @@ STAFF_ID = "0b9a1c3e-5d52-4c0a-9f0e-3f7f5a1c2d3e"
 def pytest_configure():
     # Each test's client loads the middleware anew, and whitenoise would list every static file each time.
     settings.WHITENOISE_AUTOREFRESH = True
+
+
+def pytest_runtest_setup(item):
+    if connection.vendor != "postgresql" and item.get_closest_marker("postgresql"):
+        pytest.skip("needs PostgreSQL")
 
 
 class Caller:
@@ -138,9 +143,11 @@ def as_role(client) -> Callable[[str], Client]:
 
 
 @pytest.fixture(autouse=True)
-def nothing_left_over():
-    """Neither in the cache, nor the connectors that another test had in its settings."""
-    cache.clear()
+def nothing_left_over(request):
+    """Neither in the caches, nor the connectors that another test had in its settings."""
+    caches["sums"].clear()  # with Redis, the other is in it too; without, it is a table
+    if request.node.get_closest_marker("django_db"):
+        caches["default"].clear()
     connectors.active.cache_clear()
 
 

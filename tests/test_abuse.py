@@ -222,7 +222,7 @@ class TestTheChallenge:
         assert len(asked) == 2
 
     @pytest.mark.django_db(transaction=True)
-    @pytest.mark.parametrize("ends", ["in time", "late"])
+    @pytest.mark.parametrize("ends", ["in time", pytest.param("late", marks=pytest.mark.postgresql)])
     def test_whose_answer_the_first_request_has_spent_is_not_failed_by_its_repetition(self, monkeypatch, ends):
         """It is in flight, or answered by the time that the provider has refused its repetition."""
         begun, over, asked = threading.Event(), threading.Event(), []

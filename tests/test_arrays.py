@@ -31,6 +31,7 @@ def test_what_is_written_in_bulk_is_read_back_as_it_was(payloads):
     assert json.dumps([event.payload for event in found], sort_keys=True) == json.dumps(payloads, sort_keys=True)
 
 
+@pytest.mark.postgresql
 def test_other_lists_are_psycopgs():
     with connection.cursor() as cursor:
         cursor.execute("SELECT %s::text[], %s::int[], %s::jsonb[]", [['a"\\', None, "{}"], [], []])

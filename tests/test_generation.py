@@ -31,6 +31,7 @@ def numbers() -> list[int]:
     return sorted(int(number.rpartition("-")[2]) for number in Invoice.objects.values_list("number", flat=True))
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_a_run_of_several_processes_that_is_killed_leaves_no_process_and_is_finished_by_the_next(tmp_path):
     with connection.cursor() as cursor:

@@ -118,6 +118,7 @@ def test_twenty_at_once_are_done_once(staff, monkeypatch, with_lock):
     assert Tenant.objects.count() == 1
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_a_request_that_another_process_is_at_is_refused_until_that_one_has_ended_or_died(staff):
     """The lock is the transaction's: nothing is left behind that a repetition would have to wait out."""

@@ -402,6 +402,7 @@ class TestNumbers:
         year = datetime.now(UTC).year
         assert found == {f"A-{year}-000001", f"B-{year}-000001"}
 
+    @pytest.mark.postgresql
     def test_have_no_gap_and_no_double_when_processes_issue_at_once_and_are_killed(self, transactional_db):
         tenant, processes, target = make_tenant(), 4, 80
         variables = os.environ | {"DB_DATABASE": connection.settings_dict["NAME"]}

@@ -166,6 +166,7 @@ class TestInARace:
         answers = at_once(10, lambda n: Caller(staff.token).post("/contacts", {**body, "email": f"a{n}@acme.example"}))
         assert sorted(answer.status_code for answer in answers) == [200] + [409] * 9
 
+    @pytest.mark.postgresql
     def test_two_hundred_onboardings_share_ten_connections_and_all_are_answered(self, caller_for):
         assert connection.settings_dict["OPTIONS"]["pool"]["max_size"] == 10
         leads = [make_lead(email=f"ada{n}@acme.example", address=make_address()) for n in range(200)]

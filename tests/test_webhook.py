@@ -57,6 +57,7 @@ class TestASuccess:
         )
         assert [resource.metadata.get("version") for resource in Resource.objects.all()] == [1, None, None]
 
+    @pytest.mark.postgresql
     def test_of_many_resources_writes_them_by_as_many_statements_as_one(self):
         counts = []
         for number in (1, 200):
