@@ -77,7 +77,7 @@ messages: $(VENV)/.installed-dev ## Bring locale/ in step with the templates (ne
 	@$(PY) manage.py compilemessages -v 0 -i $(VENV)
 
 screenshots: $(VENV)/.installed-dev ## Pictures of every page and mail into build/screenshots (needs chromium)
-	@SCREENSHOTS=build/screenshots $(PY) -m pytest -n0 -q tests/test_signup_pages.py tests/test_mail_pages.py tests/test_office_pages.py
+	@SCREENSHOTS=build/screenshots $(PY) -m pytest -n0 -q tests/test_signup_pages.py tests/test_signup_trouble.py tests/test_mail_pages.py tests/test_office_pages.py
 
 clean: ## Remove what make made, the database too
 	rm -rf $(VENV) var build

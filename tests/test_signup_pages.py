@@ -1,97 +1,19 @@
 """The sign-up pages in Chromium, against a service of their own with the development mailbox."""
 
-import json
-import time
-from datetime import timedelta
-
 import pytest
-import requests
-from playwright.sync_api import TimeoutError, expect
+from playwright.sync_api import expect
 
-from config.signing import webhook_signature
-from identity.permissions import ALL_CODES
-from identity.tokens import mint
 from tests.browser import DEVICES, PATIENCE, assert_accessible, picture, tab_to
-from tests.challenge import WIDGET, Once
-from tests.receiver import SECRET, receiving
-from tests.world import served, wait_until
+from tests.visitors import choose, confirm, fill_in, open_link, open_mail, sign_up, signing_up, staff
 
 pytestmark = pytest.mark.xdist_group("browser")
 PAGE_BYTES = 60_000
-PLANS = (
-    {"name": "Basic", "tier": "BASIC", "price": 0, "features": ["3 users", "Mail support"]},
-    {"name": "Standard", "tier": "STANDARD", "price": 49, "trialDays": 14, "features": ["20 users", "Mail support"]},
-    {"name": "Premium", "tier": "PREMIUM", "price": 199.5, "features": ["Own resources"], "description": "For many."},
-)
-QUICK = {"RESEND_COOLDOWN": "4", "FORM_MIN_SECONDS": "0", "DEMO_BUILD_SECONDS": "1", "WEB_THREADS": "8"}
-
-
-def staff(method: str, address: str, body=None):
-    token = mint(subject="0b9a1c3e-5d52-4c0a-9f0e-3f7f5a1c2d3e", permissions=ALL_CODES, lifetime=timedelta(minutes=5))
-    answer = requests.request(method, address, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=10)
-    assert answer.ok, answer.text
-    return answer.json() if answer.content else None
 
 
 @pytest.fixture(scope="module")
 def service(chromium, tmp_path_factory):
-    """The address of a service with the demo provisioner and three plans."""
-    with served(VAR_DIR=str(tmp_path_factory.mktemp("var")), **QUICK) as url:
-        for plan in PLANS:
-            staff("POST", f"{url}/plans", {"currencyCode": "EUR", **plan})
+    with signing_up(tmp_path_factory.mktemp("var")) as url:
         yield url
-
-
-def fill_in(page, url: str, email: str, company: str = "Analytical Engines Ltd") -> None:
-    page.goto(f"{url}/signup")
-    for name, value in {"firstName": "Ada", "lastName": "Lovelace", "companyName": company, "email": email}.items():
-        page.fill(f"#{name}", value)
-
-
-def sign_up(page, url: str, email: str, company: str = "Analytical Engines Ltd") -> None:
-    fill_in(page, url, email, company)
-    page.click("button[type=submit]")
-    page.wait_for_url("**/signup/sent")
-
-
-def open_mail(page, url: str, *words: str) -> None:
-    """The newest mail in the mailbox whose line holds all of `words`."""
-    mail = page.locator(".mails a")
-    for word in words:
-        mail = mail.filter(has_text=word)
-    wait_until(lambda: page.goto(f"{url}/dev/mail") and mail.count())
-    mail.first.click()
-
-
-def open_link(page, url: str, email: str, subject: str):
-    """What opens when the button of the mail is clicked in the mailbox.
-
-    The mail is a frame of its own process, and the browser drops a click that arrives before the frame was first drawn,
-    however ready its document is. So the page is drawn first, and where still nothing opens the button clicked again.
-    """
-    open_mail(page, url, email, subject)
-    button = page.frame_locator("iframe").locator(".button a")
-    expect(button).to_be_visible()
-    page.screenshot()
-    try:
-        with page.expect_popup(timeout=PATIENCE / 4) as opened:
-            button.click()
-    except TimeoutError:
-        with page.expect_popup() as opened:
-            button.click()
-    opened.value.wait_for_load_state()
-    return opened.value
-
-
-def confirm(page) -> None:
-    page.get_by_role("button", name="Confirm my address").click()
-    expect(page.get_by_role("heading", name="Choose a plan")).to_be_visible()
-
-
-def choose(page, plan: str) -> None:
-    page.get_by_role("radio", name=plan).check()
-    page.get_by_role("button", name="Continue").click()
-    expect(page.get_by_role("heading", name="Set up your workspace")).to_be_visible()
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -243,21 +165,6 @@ def test_nothing_is_verified_by_following_the_link(service, visit):
     assert staff("GET", f'{service}/leads?filter={{"where":{{"email":"{email}"}}}}')[0]["isValidated"] is True
 
 
-def test_a_public_mail_domain_is_neither_proposed_nor_taken(service, visit):
-    page = visit()
-    sign_up(page, service, "ada.lovelace@gmail.com")
-    page = open_link(page, service, "ada.lovelace@gmail.com", "Confirm")
-    confirm(page)
-    choose(page, "Basic")
-    expect(page.locator(".domains li")).to_have_count(0)
-    page.fill("#domain", "gmail.com")
-    page.get_by_role("button", name="Create my workspace").click()
-    expect(page.locator("#domain-error")).to_contain_text("cannot be yours")
-    page.get_by_role("button", name="Remove gmail.com").click()
-    page.get_by_role("button", name="Create my workspace").click()
-    expect(page.get_by_role("heading", name="Your workspace is ready")).to_be_visible()
-
-
 def test_german_is_complete_and_is_the_language_of_the_mails_too(service, visit):
     page = visit(locale="de-AT")
     page.goto(f"{service}/signup")
@@ -314,30 +221,6 @@ def test_every_field_has_a_label_a_place_for_its_error_and_says_what_completes_i
         assert f"{name}-error" in field.get_attribute("aria-describedby")
 
 
-def test_a_form_that_is_filled_where_nobody_sees_is_refused(service, visit):
-    page = visit()
-    fill_in(page, service, "bot@trap.example")
-    page.evaluate("document.querySelector('#fax').value = '555'")
-    page.click("button[type=submit]")
-    expect(page.get_by_role("alert")).to_contain_text("A field was filled that nobody sees")
-    assert staff("GET", f'{service}/leads/count?where={{"email":"bot@trap.example"}}') == {"count": 0}
-
-
-def test_a_form_that_is_refused_can_be_mended_and_sent_again_behind_a_challenge(visit, tmp_path):
-    """A provider takes an answer once, so the widget has to give another."""
-    doorman = {"CHALLENGE_PROVIDER": "tests.challenge.Once", "CHALLENGE_SITE_KEY": "s", "CHALLENGE_SECRET": "s"}
-    with served(VAR_DIR=str(tmp_path), WORK_EMAIL_REQUIRED="true", **QUICK, **doorman) as url:
-        page = visit()
-        page.route(Once.script, lambda route: route.fulfill(body=WIDGET, content_type="text/javascript"))
-        fill_in(page, url, "ada@gmail.com")
-        page.click("button[type=submit]")
-        expect(page.locator("#email-error")).to_have_text("Sign up with the address of your company.")
-        page.fill("#email", "ada@challenge.example")
-        page.click("button[type=submit]")
-        page.wait_for_url("**/signup/sent")
-        page.context.close()
-
-
 @pytest.mark.parametrize(
     ("path", "words"),
     [("/explorer", "/leads/{id}/verify"), ("/redoc", "Search"), ("/admin/login/", "Username")],
@@ -349,56 +232,3 @@ def test_pages_of_packages_work_under_their_policy(service, visit, path, words):
     expect(found).to_be_visible(timeout=PATIENCE)
     # Redoc would show its maker's logo, from a server of theirs.
     visit.faults[:] = [fault for fault in visit.faults if "https://cdn.redoc.ly/redoc/logo-mini.svg" not in fault]
-
-
-def report(url: str, event: dict, *, status: int) -> None:
-    """Call back as a provisioner does."""
-    data = {"status": status, "resources": [], "appPlaneUrl": "https://app.watch.example/start" if status else ""}
-    body = json.dumps({"initiatorId": event["tenant"]["id"], "type": 0, "data": data}).encode()
-    moment = str(int(time.time() * 1000))
-    signature = webhook_signature(secret=event["secret"], body=body, context=event["context"], timestamp=moment)
-    headers = {"x-signature": signature, "x-timestamp": moment, "content-type": "application/json"}
-    assert requests.post(f"{url}/webhook", body, headers=headers, timeout=10).status_code == 204
-
-
-def test_a_build_that_fails_is_retried_by_staff_while_the_page_watches(visit, tmp_path):
-    with receiving() as bus:
-        variables = {**QUICK, "EVENT_CONNECTOR": "http", "EVENT_HTTP_URL": bus.url, "EVENT_HTTP_SECRET": SECRET}
-        variables |= {"APP_NAME": "Südwind & Söhne", "APP_COLOR": "#ffd54a", "SUPPORT_EMAIL": "help@watch.example"}
-        variables |= {"TERMS_URL": "https://watch.example/terms", "PRIVACY_URL": "https://watch.example/privacy"}
-        with served(VAR_DIR=str(tmp_path), **variables) as url:
-            plan = staff("POST", f"{url}/plans", {"currencyCode": "EUR", **PLANS[1]})
-
-            def builds() -> list[dict]:
-                return [event for event in bus.events if event["type"] == "TENANT_PROVISIONING"]
-
-            page = visit("phone")
-            sign_up(page, url, "ada@watch.example")
-            page = open_link(page, url, "ada@watch.example", "Confirm")
-            confirm(page)
-            choose(page, "Standard")
-            picture(page, "15-branded-workspace", device="phone")
-            assert_accessible(page)
-            page.get_by_role("button", name="Create my workspace").click()
-            wait_until(lambda: len(builds()) == 1)
-            report(url, builds()[0], status=0)
-            expect(page.get_by_role("heading", name="The build has failed for now")).to_be_visible()
-            expect(page.get_by_role("alert").filter(visible=True)).to_contain_text("This page goes on watching")
-            expect(page.locator("#progress").get_by_role("link", name="help@watch.example")).to_be_visible()
-            picture(page, "16-failed", device="phone")
-            assert_accessible(page)
-
-            staff("POST", f"{url}/tenants/{builds()[0]['tenant']['id']}/provision", {"planId": plan["id"]})
-            expect(page.get_by_role("heading", name="Your workspace is being built")).to_be_visible()
-            wait_until(lambda: len(builds()) == 2)
-            report(url, builds()[1], status=0)
-            expect(page.get_by_role("button", name="Try again now")).to_be_visible()
-            page.get_by_role("button", name="Try again now").click()
-            wait_until(lambda: len(builds()) == 3)
-            report(url, builds()[2], status=1)
-            expect(page.get_by_role("heading", name="Your workspace is ready")).to_be_visible()
-            link = page.get_by_role("link", name="Open my workspace")
-            expect(link).to_have_attribute("href", "https://app.watch.example/start")
-            assert page.locator(".story .bad").count() == 2
-            expect(page.locator(".story span").nth(4)).to_have_text("Build started again")
-            page.context.close()  # a service that ends waits for connections that are kept open
