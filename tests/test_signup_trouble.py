@@ -15,6 +15,7 @@ from tests.visitors import PLANS, QUICK, choose, confirm, fill_in, open_link, si
 from tests.world import served, wait_until
 
 pytestmark = pytest.mark.xdist_group("browser")
+BLOCKED = 'Object.defineProperty(window, "sessionStorage", { get() { throw new DOMException("", "SecurityError"); } });'
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,45 @@ def test_a_form_that_is_refused_can_be_mended_and_sent_again_behind_a_challenge(
         page.click("button[type=submit]")
         page.wait_for_url("**/signup/sent")
         page.context.close()
+
+
+def test_a_browser_that_keeps_nothing_signs_up_all_the_same(service, visit):
+    email = "ada@blocked.example"
+    page = visit()
+    page.context.add_init_script(BLOCKED)
+    sign_up(page, service, email)
+    page = open_link(page, service, email, "Confirm")
+    confirm(page)
+    choose(page, "Basic")
+    page.get_by_role("button", name="Create my workspace").click()
+    expect(page.get_by_role("heading", name="Your workspace is ready")).to_be_visible()
+
+
+def test_a_reload_during_an_outage_costs_nobody_the_way(service, visit):
+    email = "ada@outage.example"
+    page = visit()
+    sign_up(page, service, email)
+    page = open_link(page, service, email, "Confirm")
+    page.route("**/tenants", lambda route: route.abort())
+    for _ in range(2):
+        page.get_by_role("button", name="Confirm my address").click()
+        expect(page.get_by_role("alert")).to_contain_text("Check your connection and try again")
+    page.reload()
+    expect(page.get_by_role("alert")).to_contain_text("Check your connection and try again")
+    page.unroute("**/tenants")
+    confirm(page)
+
+
+def test_a_double_click_asks_for_one_mail(service, visit):
+    page = visit()
+    sign_up(page, service, "ada@double.example")
+    resend = page.get_by_role("button", name="Send it again")
+    expect(resend).to_be_enabled()  # once the cool-down is over
+    asked = []
+    page.on("request", lambda request: request.url.endswith("/resend") and asked.append(request.url))
+    resend.dblclick()
+    expect(page.get_by_role("status")).to_contain_text("A new link is on its way.")
+    assert len(asked) == 1
 
 
 def report(url: str, event: dict, *, status: int) -> None:

@@ -1,6 +1,7 @@
 // "Send it again", with the cool-down that the service keeps too.
 
 import { Refused, call } from "./api.js";
+import { once } from "./fields.js";
 import { recall, remember } from "./session.js";
 import { sorry, text } from "./texts.js";
 
@@ -24,17 +25,19 @@ export function offerResend(element, leadId) {
     tick();
   }
 
-  button.addEventListener("click", async () => {
-    try {
-      await call("POST", `leads/${leadId}/resend`);
-      remember({ sentAt: Date.now() });
-      countDown(Date.now() + cooldown * 1000, text("resent"));
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      if (error.status === 429) countDown(Date.now() + error.retryAfter * 1000);
-      else status.textContent = sorry(error);
-    }
-  });
+  button.addEventListener("click", () =>
+    once(button, async () => {
+      try {
+        await call("POST", `leads/${leadId}/resend`);
+        remember({ sentAt: Date.now() });
+        countDown(Date.now() + cooldown * 1000, text("resent"));
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error;
+        if (error.status === 429) countDown(Date.now() + error.retryAfter * 1000);
+        else status.textContent = sorry(error);
+      }
+    }),
+  );
 
   const sentAt = recall().sentAt ?? 0;
   if (sentAt + cooldown * 1000 > Date.now()) countDown(sentAt + cooldown * 1000);

@@ -84,13 +84,28 @@ if (given) {
 }
 sections.flatMap((section) => [...section.querySelectorAll("[data-resend]")]).forEach((element) => offerResend(element, leadId));
 
+/** Go on with the token of this tab; false where there is none, or it has ended. */
+async function goOn() {
+  journey.token = recall().token ?? "";
+  if (!journey.token) return false;
+  try {
+    await journey.resume();
+    return true;
+  } catch (error) {
+    if (error.status !== 401) throw error;
+    remember({ token: undefined });
+    return false;
+  }
+}
+
 const confirm = document.querySelector("#confirm");
 const button = confirm.querySelector("button");
+const notice = confirm.querySelector(".notice");
 button.addEventListener("click", () =>
   once(button, async () => {
-    const notice = confirm.querySelector(".notice");
     say(notice, "");
     try {
+      if (await goOn()) return;
       journey.token = (await call("POST", `leads/${leadId}/verify`, { token: recall().key })).token;
       remember({ leadId, token: journey.token, key: undefined });
       await journey.resume();
@@ -104,18 +119,12 @@ button.addEventListener("click", () =>
 
 /** With a token of this tab go on at once; with a key wait for the click; with neither offer another mail. */
 async function start() {
-  const { token, key } = recall();
-  if (token) {
-    journey.token = token;
-    try {
-      return await journey.resume();
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      if (error.status !== 401) return say(confirm.querySelector(".notice"), sorry(error));
-      remember({ token: undefined });
-    }
+  try {
+    if (!(await goOn()) && !recall().key) journey.expire();
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    say(notice, sorry(error));
   }
-  if (!key) journey.expire();
 }
 
 start();
