@@ -11,14 +11,11 @@ from http import HTTPStatus
 from django.apps import apps
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, OperationalError, models
-from django.http import Http404, JsonResponse
-from django.shortcuts import render
-from django.utils.translation import gettext_lazy as _
+from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 
 from config.cache import REDIS_FAILURES
-from config.middleware import request_id
 
 logger = logging.getLogger(__name__)
 AWAY = (OperationalError, *REDIS_FAILURES)
@@ -174,33 +171,3 @@ def violated_constraint(error: IntegrityError) -> models.BaseConstraint | None:
 
 def _column(model: type[models.Model], name: str) -> str:
     return model._meta.get_field(name).column
-
-
-def _plain(status: int, message: str) -> JsonResponse:
-    return JsonResponse(body(status, message), status=status)
-
-
-def bad_request(request, exception=None):
-    return _plain(400, "The request is malformed.")
-
-
-def permission_denied(request, exception=None):
-    if request.path.startswith("/admin/"):  # people come here, not programs
-        told = {"title": _("Not permitted"), "text": _("You may not do this. Ask an administrator for the role.")}
-        return render(request, "backoffice/refused.html", told, status=403)
-    return _plain(403, "You may not do this.")
-
-
-def locked_out(request, response=None, credentials=None, *args, **kwargs):
-    """The answer of django-axes to who has failed to log in too often."""
-    told = {"title": _("Too many attempts"), "text": _("Too many logins have failed. Try again later.")}
-    return render(request, "backoffice/refused.html", told, status=429)
-
-
-def not_found(request, exception=None):
-    return _plain(404, "There is nothing at this address.")
-
-
-def server_error(request):
-    """A defect of ours: the log has the rest under the same request id."""
-    return _plain(500, f"Something went wrong on our side. Please quote request id {request_id()}.")

@@ -7,13 +7,19 @@ from csp.middleware import CSPMiddleware
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
+from django.http import HttpRequest
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 API = re.compile(
-    r"/(leads|tenants|contacts|invoices|tenant-configs|plans|subscriptions|billing|webhook|manage|auth|events"
-    r"|ping|healthz|readyz)(/|$)"
+    r"/(leads|tenants|contacts|invoices|payments|credit-notes|tenant-configs|plans|subscriptions|billing|webhook|manage"
+    r"|auth|events|ping|healthz|readyz)(/|$)"
 )
 """Addresses that know their caller by a token or a signature, and show no page."""
+
+
+def is_page_wanted(request: HttpRequest) -> bool:
+    """Whether a person reads the answer: a browser asks for HTML, and not at an address of the API."""
+    return not API.match(request.path_info) and "text/html" in request.headers.get("Accept", "")
 
 
 class PagesOnly:

@@ -117,6 +117,7 @@ MIDDLEWARE = [
     "config.pages.PageAuthenticationMiddleware",
     "config.pages.PageMessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.refusals.NotAllowedMiddleware",
     "config.middleware.AdminMiddleware",
 ]
 ADMIN_MIDDLEWARE = [
@@ -510,7 +511,7 @@ AXES_COOLOFF_TIME = timedelta(seconds=LOGIN_COOLOFF)
 AXES_HANDLER = "axes.handlers.cache.AxesCacheHandler"  # shared by all processes, and gone by itself
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # by name alone, anybody could lock an administrator out
 AXES_CLIENT_IP_CALLABLE = "config.throttling.client_network"
-AXES_LOCKOUT_CALLABLE = "config.errors.locked_out"
+AXES_LOCKOUT_CALLABLE = "config.refusals.locked_out"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 OTP_TOTP_ISSUER = APP_NAME
@@ -539,6 +540,7 @@ UNFOLD = {
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "config.refusals.csrf_failure"
 _HTTPS = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
 CSRF_TRUSTED_ORIGINS = ["/".join(PUBLIC_URL.split("/")[:3])]

@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 
-from config import backoffice, errors, mailbox, views
+from config import backoffice, mailbox, refusals, views
 
 # Both of the API's pages style themselves by script; Redoc searches in a worker that it makes itself.
 explorer = csp_update({"style-src": [SELF, UNSAFE_INLINE]})(SpectacularSwaggerSplitView.as_view(url_name="openapi"))
@@ -32,7 +32,7 @@ urlpatterns = [
     path("brand.css", views.brand_css, name="brand-css"),
     path("admin/brand.css", backoffice.brand_css, name="backoffice-css"),
     path("admin/", include("identity.staff_urls")),
-    re_path("^admin/r/", errors.not_found),  # Django's "view on site" of objects: none of ours is on one
+    re_path("^admin/r/", refusals.not_found),  # Django's "view on site" of objects: none of ours is on one
     path("admin/", admin.site.urls),
 ]
 if settings.MAILBOX:
@@ -43,7 +43,7 @@ if settings.MAILBOX:
         path("dev/mail/<str:id>/attachments/<int:number>", mailbox.attachment, name="mailbox-attachment"),
     ]
 
-handler400 = "config.errors.bad_request"
-handler403 = "config.errors.permission_denied"
-handler404 = "config.errors.not_found"
-handler500 = "config.errors.server_error"
+handler400 = "config.refusals.bad_request"
+handler403 = "config.refusals.permission_denied"
+handler404 = "config.refusals.not_found"
+handler500 = "config.refusals.server_error"

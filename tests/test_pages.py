@@ -97,6 +97,69 @@ def test_unknown_addresses_answer_in_the_envelope(anyone):
     assert_error(anyone.get("/tenants/"), 404)
 
 
+GERMAN = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Accept-Language": "de"}
+
+
+class TestARefusal:
+    """Of a browser is a page, of a program the envelope."""
+
+    def told(self, page, status: int) -> str:
+        assert (page.status_code, page.headers["Content-Language"]) == (status, "de"), page.content
+        assert page.headers["Content-Type"].startswith("text/html")
+        assert "Accept" in page.headers["Vary"].split(", ")
+        assert "<script" not in page.content.decode()
+        return page.content.decode()
+
+    @pytest.mark.parametrize(
+        ("path", "way"),
+        [
+            ("/signup/verify/7c1f3b52-9a41-4f3e", "/signup"),
+            ("/signup/typo", "/signup"),
+            ("/admin/typo/", "/admin/"),
+            ("/dev/mail/gone", "/"),
+            ("/nothing", "/"),
+        ],
+    )
+    def test_of_an_address_that_is_none(self, admin_client, path, way):
+        page = self.told(admin_client.get(path, headers=GERMAN), 404)
+        assert "Hier ist nichts" in page
+        assert f'<a class="button" href="{way}">' in page
+        assert_error(admin_client.get(path, headers={"Accept": "application/json"}), 404)
+
+    @pytest.mark.parametrize("path", ["/tenants/", "/invoices/x/y", "/payments/x/y"])
+    def test_of_an_address_of_the_api_is_for_programs_whoever_asks(self, anyone, path):
+        assert_error(anyone.request("GET", path, **GERMAN), 404)
+
+    def test_leads_nowhere_that_is_switched_off(self, anyone, settings):
+        settings.SIGNUP_PAGES = False
+        assert '<a class="button" href="/">' in self.told(anyone.request("GET", "/signup", **GERMAN), 404)
+
+    def test_of_an_old_form(self):
+        browser = Client(enforce_csrf_checks=True)
+        path = "/admin/login/?next=/admin/leads/lead/"
+        page = self.told(browser.post(path, {"username": "a", "password": "b"}, headers=GERMAN), 403)
+        assert f'<a class="button" href="{path}">Seite neu laden</a>' in page
+        assert_error(browser.post(path, {"username": "a", "password": "b"}), 403)
+
+    def test_of_a_page_that_has_no_such_method(self, anyone, admin_client):
+        answer = admin_client.get("/admin/logout/", headers=GERMAN)
+        assert 'href="/admin/"' in self.told(answer, 405)
+        assert answer.headers["Allow"] == "POST, OPTIONS"
+        answer = anyone.post("/signup", {})
+        assert_error(answer, 405)
+        assert answer.headers["Allow"] == "GET, HEAD"
+
+    def test_of_a_defect_tells_the_request_id_and_nothing_else(self, monkeypatch):
+        monkeypatch.setattr("leads.pages.form_stamp", lambda: 1 / 0)
+        browser = Client(raise_request_exception=False)
+        page = self.told(browser.get("/signup", headers={**GERMAN, "X-Request-Id": "abc-12345"}), 500)
+        assert "abc-12345" in page
+        assert "division" not in page
+        assert (
+            "abc-12345" in assert_error(browser.get("/signup", headers={"X-Request-Id": "abc-12345"}), 500)["message"]
+        )
+
+
 def test_every_answer_carries_the_request_id_and_keeps_a_well_formed_one(anyone):
     assert len(anyone.get("/ping").headers["X-Request-Id"]) == 16
     assert anyone.request("GET", "/ping", **{"X-Request-Id": "abc-12345"}).headers["X-Request-Id"] == "abc-12345"

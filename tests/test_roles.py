@@ -117,7 +117,7 @@ def test_support_looks_at_everything_and_changes_nothing(as_role):
     chosen = {"action": "replay_selected", "_selected_action": [Delivery.objects.first().id]}
     office.post(reverse("admin:provisioning_delivery_changelist"), chosen)
     assert not Delivery.objects.exclude(state=Delivery.State.DEAD).exists()
-    refusal = office.get(reverse("admin:identity_user_changelist"))
+    refusal = office.get(reverse("admin:identity_user_changelist"), headers={"Accept": "text/html"})
     assert refusal.status_code == 403
     assert "Ask an administrator" in refusal.content.decode()
 
