@@ -3,6 +3,7 @@
 from datetime import date
 
 import pytest
+from playwright.sync_api import expect
 
 from config.mail import compose
 from tests.browser import DEVICES, assert_accessible, picture
@@ -21,6 +22,15 @@ EVERYTHING = {
     "subscription": {"plan": {"name": "Premium"}},
 }  # fmt: skip
 """What any mail's templates may ask for."""
+HOSTILE = {
+    "long": "W" * 100,
+    "markup": "<b>Evil</b><img src=x onerror=alert(1)>",
+    "rtl": "\u202eevil\u202c \u05d0\u05d1\u05d2 GmbH & S\u00f6hne",
+}
+WIDE_LOGO = (
+    "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' width='900' height='32'>"
+    "<rect width='900' height='32' fill='%230f766e'/></svg>"
+)
 MAILS = sorted(path.name.partition(".")[0] for path in (ROOT / "templates" / "mail").glob("*.subject.txt"))
 
 
@@ -38,3 +48,33 @@ def test_every_mail_can_be_read_in_any_width_and_mode(visit, language):
                 assert_accessible(page)
             for shown in (page.inner_text("body"), mail.body):
                 assert {"en": "Hello Ada,", "de": "Guten Tag Ada,"}[language] in shown, name
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_every_mail_fits_a_phone_whatever_its_people_are_called(visit, settings, kind):
+    name = settings.APP_NAME = HOSTILE[kind]
+    people = {
+        "lead": {"first_name": name, "company_name": name}, "contact": {"first_name": name},
+        "tenant": {"name": name, "key": "k"}, "subscription": {"plan": {"name": name}},
+        "note": {"number": name, "reason": name},
+    }  # fmt: skip
+    page = visit("phone")
+    for mail in MAILS:
+        page.set_content(compose(mail, to="ada@engines.example", **(EVERYTHING | people)).alternatives[0][0])
+        picture(page, f"mail-{mail}-{kind}", device="phone")
+        assert fits(page), mail
+        page.evaluate("document.querySelector('style').remove()")  # as clients do that know no sheets
+        assert fits(page), mail
+
+
+def test_a_logo_is_not_wider_than_a_phone(visit, settings):
+    settings.APP_LOGO_URL = settings.APP_LOGO_DARK_URL = WIDE_LOGO
+    page = visit("phone")
+    page.set_content(compose(MAILS[0], to="ada@engines.example", **EVERYTHING).alternatives[0][0])
+    expect(page.locator("img:visible")).to_have_count(1)
+    picture(page, "mail-logo", device="phone")
+    assert fits(page)
+
+
+def fits(page) -> bool:
+    return page.evaluate("document.documentElement.scrollWidth <= screen.width")
