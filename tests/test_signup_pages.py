@@ -209,6 +209,28 @@ def test_a_page_is_light_and_stands_still(service, visit, path):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_a_page_fits_a_phone_whatever_its_plans_and_its_service_are_called(service, visit):
+    page, long = visit("phone"), "W" * 100
+    sign_up(page, service, "ada@long.example", company=long)
+    page = open_link(page, service, "ada@long.example", "Confirm")
+    plan = {"id": "p", "name": long, "price": 99999.99, "currencyCode": "EUR", "billingCycle": "QUARTERLY"}
+    plans = [{**plan, "description": long, "features": [long], "trialDays": 365}]
+    page.route("**/plans", lambda route: route.fulfill(json=plans))
+    confirm(page)
+    page.evaluate("document.querySelector('.brand').append('W'.repeat(40))")
+    picture(page, "17-long-names", device="phone")
+    assert page.evaluate("document.documentElement.scrollWidth <= screen.width")
+    assert page.evaluate("document.querySelector('.brand').clientWidth > screen.width * .8")  # it has a line of its own
+
+
+@pytest.mark.parametrize("path", ["/signup", "/signup/sent", "/signup/verify/7c1f3b52-9a41-4f3e-8a55-0d8f1f6f2a10"])
+def test_without_scripts_a_page_says_so_and_nothing_else(service, visit, path):
+    page = visit("phone", java_script_enabled=False)
+    page.goto(f"{service}{path}")
+    expect(page.locator("noscript p")).to_be_visible()
+    expect(page.get_by_role("button")).to_have_count(0)
+
+
 def test_every_field_has_a_label_a_place_for_its_error_and_says_what_completes_it(service, visit):
     page = visit()
     page.goto(f"{service}/signup")
