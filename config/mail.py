@@ -12,6 +12,9 @@ from django.template.loader import render_to_string
 from config.branding import brand
 from config.language import in_language
 
+TURNS = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
+"""Marks of direction that hold until they are taken back: in a name, they would turn the rest of our sentence round."""
+
 
 def compose(name: str, *, to: str, language: str = "", **context) -> EmailMultiAlternatives:
     """The mail `name` to one address, as text and HTML; the subject on a single line (RFC 5322, section 2.2).
@@ -19,13 +22,14 @@ def compose(name: str, *, to: str, language: str = "", **context) -> EmailMultiA
     Where `language` is none of LANGUAGES, it is in the service's own.
     """
     context |= {"app_name": settings.APP_NAME, "public_url": settings.PUBLIC_URL, "brand": brand()}
+
+    def rendered(kind: str) -> str:
+        return render_to_string(f"mail/{name}.{kind}", context).translate(TURNS)
+
     with in_language(language):
-        mail = EmailMultiAlternatives(
-            subject=" ".join(render_to_string(f"mail/{name}.subject.txt", context).split()),
-            body=render_to_string(f"mail/{name}.txt", context).strip() + "\n",
-            to=[to],
-        )
-        mail.attach_alternative(render_to_string(f"mail/{name}.html", context), "text/html")
+        subject, body = " ".join(rendered("subject.txt").split()), rendered("txt").strip() + "\n"
+        mail = EmailMultiAlternatives(subject=subject, body=body, to=[to])
+        mail.attach_alternative(rendered("html"), "text/html")
     return mail
 
 

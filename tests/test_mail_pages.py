@@ -67,6 +67,15 @@ def test_every_mail_fits_a_phone_whatever_its_people_are_called(visit, settings,
         assert fits(page), mail
 
 
+def test_no_name_turns_what_stands_around_it(settings):
+    settings.APP_NAME = "\u202eevil \u2067\u05d0\u05d1"
+    for name in MAILS:
+        mail = compose(name, to="ada@engines.example", **EVERYTHING)
+        for text in (mail.subject, mail.body, mail.alternatives[0][0]):
+            assert not set(text) & set("\u202e\u2067"), name
+        assert "evil \u05d0\u05d1" in mail.body
+
+
 def test_a_logo_is_not_wider_than_a_phone(visit, settings):
     settings.APP_LOGO_URL = settings.APP_LOGO_DARK_URL = WIDE_LOGO
     page = visit("phone")
