@@ -153,6 +153,7 @@ def test_turns_are_given_in_the_order_in_which_they_are_asked_for():
         pass
 
 
+@pytest.mark.django_db(transaction=True)  # connections are given back too
 def test_who_gives_way_has_its_turn_again_afterwards():
     turns, seen = Turns(1), []
 
