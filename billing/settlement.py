@@ -5,6 +5,7 @@ import logging
 import uuid
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -15,10 +16,11 @@ from rest_framework.exceptions import NotFound
 from billing import dunning, numbering, proration, texts
 from billing.gateways.base import Receipt
 from billing.models import CreditNote, Invoice, InvoiceStatus, Payment, Subscription
+from billing.models.invoices import InvoiceQuerySet
 from billing.money import MOST, ZERO, shown
-from billing.periods import local_date
+from billing.periods import local_date, midnight
 from billing.signals import invoice_credited, invoice_paid
-from billing.totals import TaxOfRate, at_rate, kept_lines, kept_taxes, split_credit
+from billing.totals import TaxOfRate, at_rate, kept_taxes, split_credit
 from config.errors import Conflict
 from tenants.lifecycle import locked_in_any_case
 from tenants.models import Tenant
@@ -130,8 +132,9 @@ def record_credit(invoice_id: uuid.UUID, *, amount: Decimal | None, reason: str,
     """Take an issued invoice back by a credit note: `amount` of its total with tax, None for all that is left.
 
     Wholly credited, it is CANCELLED, and what credit was taken off it is the subscription's again. What was paid beyond
-    what is left is then open with a minus, to be paid back. Raises NotFound, and Conflict for a draft, for more than is
-    left, or for a credit that is in another currency than the subscription is now.
+    what is left is then open with a minus, to be paid back. What a change of plan gave back of it is taken off the
+    subscription's credit. Raises NotFound, and Conflict for a draft, for more than is left, for what was given back as
+    credit that is spent, or for a credit that is in another currency than the subscription is now.
     """
     return credit(locked(invoice_id), amount=amount, reason=reason, actor=actor)
 
@@ -142,7 +145,7 @@ def cancel(invoice: Invoice, *, actor: uuid.UUID | None) -> None:
         credit(invoice, amount=None, reason="", actor=actor)
     else:
         invoice.status = InvoiceStatus.CANCELLED
-        _tell_subscription(invoice, [], actor)
+        _tell_subscription(invoice, ZERO, actor)
         _settle(invoice, actor)
 
 
@@ -161,7 +164,7 @@ def credit(invoice: Invoice, *, amount: Decimal | None, reason: str, actor: uuid
         raise Conflict(_("No more can be credited than is left of the invoice: %s.") % rest, code="amount") from error
     note = _credit_note(invoice, parts, reason, actor)
     invoice.credited_amount += note.amount
-    _tell_subscription(invoice, parts, actor)
+    _tell_subscription(invoice, note.amount, actor)
     _settle(invoice, actor)
     invoice_credited.send(CreditNote, credit_note=note, actor=actor)
     return note
@@ -191,31 +194,86 @@ def _credit_note(invoice: Invoice, parts: list[TaxOfRate], reason: str, actor: u
     return note
 
 
-def _tell_subscription(invoice: Invoice, parts: Sequence[TaxOfRate], actor: uuid.UUID | None) -> None:
-    """Take what was credited of an invoice off the price of the running period, which a change of plan gives back of;
-    and of a cancelled one return the credit that was taken off it.
+def give_back(subscription: Subscription, net: Decimal, *, start: datetime.date, end: datetime.date) -> None:
+    """Add to the credit of a locked subscription what its plan's change gives back of the period from `start` to `end`.
+
+    The invoices of the period keep how much of them that was: the latest first, each what stands of it, so that a
+    credit note does not give it once more.
+    """
+    subscription.credit += net
+    rest = at_rate(net, ZERO, former=subscription.tax_rate, currency=subscription.currency_code)
+    if not rest:
+        return
+    rows = _of_period(subscription, start, end).order_by("id").select_for_update(of=("self",), no_key=True)
+    for invoice in sorted(rows, key=lambda each: each.start_date, reverse=True):
+        part = min(rest, invoice.standing)
+        if part > 0:
+            rest -= part
+            invoice.given_back += part
+            invoice.save(update_fields=["given_back"])
+
+
+def _of_period(subscription: Subscription, start: datetime.date, end: datetime.date) -> InvoiceQuerySet:
+    """The issued invoices that charge the days until the end of a period: its own and those of dearer plans."""
+    found = Invoice.objects.filter(subscription=subscription, start_date__gte=midnight(start))
+    return found.filter(end_date__gte=midnight(end)).issued()
+
+
+def _tell_subscription(invoice: Invoice, amount: Decimal, actor: uuid.UUID | None) -> None:
+    """Let a subscription know that `amount` of an invoice was credited, so that a change of plan does not give it too.
+
+    What was given back of the invoice already is taken off the credit. Of the running period is left to be given back
+    what stands of its invoices. The credit that was taken off a cancelled one is the subscription's again. Raises
+    Conflict where that credit is spent, or in another currency.
     """
     subscription = invoice.subscription
     if subscription is None:
         return
-    currency, gone = invoice.currency_code, list(parts)
+    currency = invoice.currency_code
+    same_currency = currency == subscription.currency_code
+    at_present = partial(at_rate, rate=subscription.tax_rate, currency=currency)
     if invoice.credit_taken and invoice.settled_status() == InvoiceStatus.CANCELLED:
-        if currency != subscription.currency_code:
+        if not same_currency:
             refusal = _("The credit of %(credit)s that was taken off the invoice cannot be turned into %(currency)s.")
             taken = {"credit": shown(invoice.credit_taken, currency), "currency": subscription.currency_code}
             raise Conflict(refusal % taken, code="currency")
-        rate = kept_lines(invoice.lines)[0].tax_rate  # of all its lines: else no credit is taken off
-        gone.append(TaxOfRate(rate, invoice.credit_taken, ZERO))
-        subscription.credit += at_rate(invoice.credit_taken, subscription.tax_rate, former=rate, currency=currency)
-    start, end = subscription.period_start, subscription.period_end
-    first, last = local_date(invoice.start_date), local_date(invoice.end_date)
-    if start is not None and end is not None and start <= first and end <= last:
-        rate = subscription.period_tax_rate
-        net = sum((at_rate(part.net, rate, former=part.rate, currency=currency) for part in gone), ZERO)
-        subscription.period_price -= proration.for_days(net, currency, days=end - start, of=last - first)
-        subscription.period_price = max(subscription.period_price, ZERO)
+        subscription.credit += at_present(invoice.credit_taken, former=invoice.credit_tax_rate)
+    beyond = max(-invoice.standing, ZERO)
+    if beyond:
+        credit = subscription.credit if same_currency else ZERO
+        if at_present(beyond, former=ZERO) > credit:
+            most = amount - beyond + at_rate(credit, ZERO, former=subscription.tax_rate, currency=currency)
+            refusal = _("No more can be credited than %s: the rest was given back as credit, and that is spent.")
+            raise Conflict(refusal % shown(most, currency), code="amount")
+        subscription.credit -= at_present(beyond, former=ZERO)
+        invoice.given_back -= beyond
+    _lower_period_price(subscription, invoice)
     subscription.modified_by = actor
     subscription.save(update_fields=["credit", "period_price", "modified_by"])
+
+
+def _lower_period_price(subscription: Subscription, changed: Invoice) -> None:
+    """Of the running period no more is left to be given back than stands of its invoices, each by as much a day.
+
+    `changed` is the one of them that is not saved yet; of another period's nothing follows.
+    """
+    start, end, currency = subscription.period_start, subscription.period_end, changed.currency_code
+    if start is None or end is None:
+        return
+    invoices = {each.id: each for each in _of_period(subscription, start, end)}
+    if changed.id not in invoices:
+        return
+    standing = sum(
+        (
+            proration.for_days(
+                each.standing, currency, days=end - start, of=local_date(each.end_date) - local_date(each.start_date)
+            )
+            for each in (invoices | {changed.id: changed}).values()
+        ),
+        ZERO,
+    )
+    net = at_rate(standing, subscription.period_tax_rate, former=ZERO, currency=currency)
+    subscription.period_price = min(subscription.period_price, net)
 
 
 def _settle(invoice: Invoice, actor: uuid.UUID | None) -> None:
@@ -225,7 +283,7 @@ def _settle(invoice: Invoice, actor: uuid.UUID | None) -> None:
     """
     former, invoice.status = invoice.status, invoice.settled_status()
     invoice.modified_by = actor
-    changed = ["paid_amount", "credited_amount", "status", "modified_by"]
+    changed = ["paid_amount", "credited_amount", "given_back", "status", "modified_by"]
     if former == InvoiceStatus.PAID and invoice.status == InvoiceStatus.PENDING:
         invoice.overdue_on, invoice.reminders_sent = None, 0
         changed += ["overdue_on", "reminders_sent"]

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound
 
-from billing import invoicing, proration, renewals, terms, texts
+from billing import invoicing, proration, renewals, settlement, terms, texts
 from billing.models import Invoice, InvoiceStatus, Plan, Subscription, SubscriptionStatus
 from billing.models.subscriptions import LIVE
 from billing.money import shown
@@ -180,8 +180,9 @@ def _prorate(subscription: Subscription, former_cycle: str, since: datetime.date
     after = unused(since=last)
     back = unused(since=since) - after
     worth = at_rate(back, subscription.tax_rate, former=rate, currency=currency)
+    give_back = partial(settlement.give_back, subscription, start=start, end=end)
     if subscription.billing_cycle != former_cycle:
-        subscription.credit += worth
+        give_back(worth)
         subscription.next_invoice_on, subscription.anchor_day = since, since.day
         invoice = renewals.next_invoice(subscription, actor)
         if invoice is not None:
@@ -193,7 +194,7 @@ def _prorate(subscription: Subscription, former_cycle: str, since: datetime.date
         subscription.period_tax_rate = subscription.tax_rate
         charge = proration.unused(subscription.period_price, currency, start=start, end=last, since=since)
         if charge < worth:
-            subscription.credit += worth - charge
+            give_back(worth - charge)
         elif charge > worth:
             days = (since, last - ONE_DAY)
             lines = [Line(texts.period(subscription, *days), charge, tax_rate=subscription.tax_rate)]
@@ -202,7 +203,7 @@ def _prorate(subscription: Subscription, former_cycle: str, since: datetime.date
             invoice = renewals.draft(subscription, since, last, actor=actor)
             renewals.put_lines(invoice, subscription, lines)
             invoicing.issue([invoice], actor=actor)
-    subscription.credit += at_rate(after, subscription.tax_rate, former=rate, currency=currency)
+    give_back(at_rate(after, subscription.tax_rate, former=rate, currency=currency))
 
 
 @transaction.atomic

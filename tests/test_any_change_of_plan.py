@@ -68,11 +68,10 @@ class Books:
             return  # a period begins today, at the new price
         assert now.ends_on is None or now.period_end <= now.ends_on
         whole = (whole_period_end(now, now.period_start) - now.period_start).days
-        back = sum(max(amount, 0) for day, amount in self.paid.items() if day >= since)
+        back = self.unused(since)
         self.paid = {day: amount for day, amount in self.paid.items() if day < since}
         self.paid |= dict.fromkeys(days(since, now.period_end), Fraction(price) / whole * self.taxed)
-        charge = sum(amount for day, amount in self.paid.items() if day >= since)
-        assert abs(moved - (charge - back)) < Fraction(6, 100)
+        assert abs(moved - (self.unused(since) - back)) < Fraction(6, 100)
         self.seen |= set(now.invoices.values_list("id", flat=True))
 
     def amend(self, **values) -> None:
@@ -85,13 +84,28 @@ class Books:
         invoice = invoices[number % len(invoices)]
         amount = rounded((invoice.amount - invoice.credited_amount) * percent / 100, "EUR")
         if amount:
-            before = self.stands()
-            settlement.record_credit(invoice.id, amount=amount, reason="", actor=None)
-            now = self.subscription
-            gone = before - self.stands()
-            if now.period_start <= local_date(invoice.start_date) and now.period_end <= local_date(invoice.end_date):
-                self.pay(invoice, -gone)
-                self.paid = {day: amount for day, amount in self.paid.items() if day < now.period_end}
+            with contextlib.suppress(Conflict):  # it was given back, and is spent
+                settlement.record_credit(invoice.id, amount=amount, reason="", actor=None)
+            self.stands()
+            self.paid = {day: min(amount, self.standing(day)) for day, amount in self.paid.items()}
+
+    def standing(self, day: date) -> Fraction:
+        """What stands of the invoices of the running period that charge a day, of that day."""
+        return sum(
+            Fraction(each.standing) / (each.end_date - each.start_date).days
+            for each in self.subscription.invoices.filter(start_date__gte=midnight(self.subscription.period_start))
+            if local_date(each.start_date) <= day < local_date(each.end_date)
+        )
+
+    def unused(self, since: date) -> Fraction:
+        return sum(amount for day, amount in self.paid.items() if day >= since)
+
+    def balance(self, today: date) -> None:
+        """Nobody is given more than was charged, nor can be by what is left to be given back."""
+        stands, standing = self.stands(), [each.standing for each in self.subscription.invoices.all()]
+        assert all(each >= 0 for each in standing)
+        assert abs(stands - Fraction(sum(standing))) < Fraction(6, 100)
+        assert self.unused(today) < stands + Fraction(6, 100)
 
 
 def taxed(invoice: Invoice) -> Fraction:
@@ -121,3 +135,4 @@ def test_gives_back_what_stands_of_the_unused_days_and_charges_those_that_come(c
         books.run(today)  # what goes on after all
         with contextlib.suppress(Conflict):  # it has ended
             books.change(today, Decimal(price), cycle)
+        books.balance(today)

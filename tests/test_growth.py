@@ -67,8 +67,9 @@ def grow(first: int, last: int, *, contacts: int = 2, without: tuple[str, ...] =
         ),
         "invoices": (
             "start_date, end_date, due_date, amount, subtotal, tax_total, paid_amount, credited_amount, credit_taken, "
-            "currency_code, status, number, issued_on, lines, taxes, seller, buyer, reminders_sent, tenant_id",
-            "now(), now(), now(), 1, 1, 0, 0, 0, 0, 'EUR', n % 3, 'T-' || n, now(), '[]', '[]', '{{}}', '{{}}', 0, "
+            "given_back, currency_code, status, number, issued_on, lines, taxes, seller, buyer, reminders_sent, "
+            "tenant_id",
+            "now(), now(), now(), 1, 1, 0, 0, 0, 0, 0, 'EUR', n % 3, 'T-' || n, now(), '[]', '[]', '{{}}', '{{}}', 0, "
             "md5('t' || n)::uuid",
             "i",
         ),

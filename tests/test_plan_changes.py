@@ -18,6 +18,12 @@ pytestmark = pytest.mark.django_db
 TODAY = date(2026, 1, 31)
 
 
+def stands(subscription):
+    """What was invoiced and neither credited nor is kept as credit; without tax."""
+    subscription.refresh_from_db()
+    return sum(each.amount - each.credited_amount for each in subscription.invoices.all()) - subscription.credit
+
+
 class TestAChangeOfPlan:
     @pytest.fixture
     def subscription(self, clock):
@@ -253,6 +259,63 @@ class TestAChangeOfPlan:
         assert staff.patch(f"/invoices/{invoice.id}", {"status": "CANCELLED"}).status_code == 204
         assert staff.get(path).json()["credit"] == credit
         assert self.change(staff, subscription, make_plan(price=0))["credit"] == credit
+
+    @pytest.mark.parametrize("first", ["cancelled", "changed"])
+    def test_and_a_cancellation_of_the_invoice_give_no_money_twice_in_either_order(
+        self, staff, subscription, clock, first
+    ):
+        path = f"/invoices/{Invoice.objects.get().id}"
+        clock(date(2026, 2, 14))
+        if first == "cancelled":
+            assert staff.patch(path, {"status": "CANCELLED"}).status_code == 204
+        self.change(staff, subscription, make_plan(price=9))
+        if first == "changed":
+            assert staff.patch(path, {"status": "CANCELLED"}).status_code == 204
+        assert stands(subscription) >= 0
+        assert staff.get(f"/subscriptions/{subscription.id}").json()["credit"] == 0
+
+    @pytest.mark.parametrize("first", ["cancelled", "changed"])
+    def test_to_another_cycle_and_a_cancellation_of_the_unpaid_invoice_leave_no_free_months(self, staff, clock, first):
+        clock(TODAY)
+        subscription = make_subscription(plan=make_plan(price=1200, billing_cycle="YEARLY"))
+        generate(TODAY)
+        path = f"/invoices/{Invoice.objects.get().id}"
+        clock(date(2026, 2, 3))
+        if first == "cancelled":
+            assert staff.patch(path, {"status": "CANCELLED"}).status_code == 204
+        self.change(staff, subscription, make_plan(price=100))
+        if first == "changed":  # of the 1,190.14 given back the first month is paid already
+            refused = staff.patch(path, {"status": "CANCELLED"})
+            assert "1,100.00 EUR" in assert_error(refused, 409, code="amount")["message"]
+            assert staff.post(f"{path}/credit-notes", {"amount": 1100.01}).status_code == 409
+            assert staff.post(f"{path}/credit-notes", {"amount": 1100}).status_code == 200
+        for month in range(3, 13):
+            clock(date(2026, month, 3))
+            generate(date(2026, month, 3))
+        assert stands(subscription) == 1100
+
+    def test_that_was_paid_by_credit_is_cancelled_before_the_invoice_the_credit_came_from(self, staff, clock):
+        clock(TODAY)
+        subscription = make_subscription(plan=make_plan(price=1200, billing_cycle="YEARLY"), tax_rate=Decimal(19))
+        generate(TODAY)
+        clock(date(2026, 2, 3))
+        self.change(staff, subscription, make_plan(price=100))
+        for invoice in Invoice.objects.order_by("-number"):
+            assert staff.patch(f"/invoices/{invoice.id}", {"status": "CANCELLED"}).status_code == 204
+        assert stands(subscription) == 0
+        assert self.change(staff, subscription, make_plan(price=0))["credit"] == 0
+
+    def test_is_given_back_of_the_latest_invoices_first(self, staff, subscription, clock):
+        clock(date(2026, 2, 14))
+        self.change(staff, subscription, make_plan(price=99))
+        assert self.change(staff, subscription, make_plan(price=9))["credit"] == 45
+        given = dict(Invoice.objects.values_list("amount", "given_back"))
+        assert given == {25: 25, 49: 20}
+        former = Invoice.objects.get(amount=49)
+        assert staff.post(f"/invoices/{former.id}/credit-notes", {"amount": 29}).status_code == 200
+        assert staff.get(f"/subscriptions/{subscription.id}").json()["credit"] == 45
+        assert staff.post(f"/invoices/{former.id}/credit-notes", {"amount": 20}).status_code == 200
+        assert staff.get(f"/subscriptions/{subscription.id}").json()["credit"] == 25
 
     @property_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(changes=st.lists(st.tuples(st.integers(0, 27), st.integers(1, 99_999)), max_size=6))
