@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import transaction
 from django.db.models import Case, Value, When
 from django.utils.module_loading import import_string
 
@@ -46,7 +47,10 @@ def _make(documents: Sequence[Document]) -> dict[uuid.UUID, bytes]:
     names = {each.id: default_storage.save(_name(each), ContentFile(contents[each.id])) for each in documents}
     rows = type(documents[0]).everything.filter(id__in=list(names))
     chosen = Case(*(When(id=id, then=Value(name)) for id, name in names.items()))
-    rows.filter(invoice_file=None).update(invoice_file=chosen)
+    owners = ("tenant_id", "id") if isinstance(documents[0], Invoice) else ("id",)
+    with transaction.atomic():  # in the order of who changes many invoices
+        list(rows.order_by(*owners).select_for_update(no_key=True).values_list("id"))
+        rows.filter(invoice_file=None).update(invoice_file=chosen)
     kept = dict(rows.values_list("id", "invoice_file"))
     for document in documents:
         document.invoice_file = kept[document.id]

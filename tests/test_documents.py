@@ -4,6 +4,8 @@ import io
 import re
 import subprocess
 import sys
+import time
+import uuid
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -12,9 +14,11 @@ import pytest
 import requests
 from django.core.checks import run_checks
 from django.core.files.storage import default_storage
+from django.db import transaction
 from django.urls import reverse
 from pypdf import PdfReader
 
+from billing import documents
 from billing.documents import file_of
 from billing.models import Invoice
 from billing.periods import ONE_DAY, midnight
@@ -249,6 +253,24 @@ def test_who_makes_it_at_once_with_others_gives_out_the_same_file(staff, transac
     with default_storage.open(invoice.invoice_file) as file:
         assert set(contents) == {file.read()}
     assert len([each for each in tmp_path.rglob("*") if each.is_file()]) == 1
+
+
+def test_making_many_and_changing_many_at_once_do_not_wait_for_each_other(staff, transactional_db):
+    tenants = [make_tenant(id=uuid.UUID(int=number)) for number in (2**127, 1)]
+    invoices = [make_invoice(tenant) for tenant in tenants]  # in the table in the other order than that of locks
+
+    def act(number):
+        if number == 0:
+            with transaction.atomic():
+                Invoice.objects.select_for_update().get(id=invoices[0].id)
+                time.sleep(2)
+            return None
+        time.sleep(number * 0.5)
+        if number == 1:
+            return documents.make(invoices)
+        return staff.patch('/invoices?where={"status":0}', {"status": "PAID"}).status_code
+
+    assert at_once(3, act) == [None, None, 200]
 
 
 def test_an_invoice_is_mailed_with_its_document_to_the_billing_contact(staff, relayed, mailoutbox):
