@@ -53,11 +53,8 @@ def lock_owners(invoice_ids: Sequence[uuid.UUID]) -> None:
     Else the first invoice's number would be taken before the second's tenant is locked, which is the wrong order.
     """
     invoices = Invoice.objects.filter(id__in=invoice_ids)
-    for owners in (
-        Tenant.everything.filter(id__in=invoices.values("tenant_id")),
-        Subscription.everything.filter(id__in=invoices.values("subscription_id")),
-    ):
-        list(owners.order_by("id").select_for_update(of=("self",), no_key=True).values_list("id"))
+    Tenant.everything.filter(id__in=invoices.values("tenant_id")).lock()
+    Subscription.everything.filter(id__in=invoices.values("subscription_id")).lock()
 
 
 @transaction.atomic

@@ -250,7 +250,7 @@ class AuditedAdmin(BackOfficeAdmin):
         try:
             with transaction.atomic():
                 # Behind a lock: what somebody else restores at the same time is theirs.
-                chosen = self.restorable(queryset).select_for_update(of=("self",))
+                chosen = self.restorable(queryset).order_by("id").select_for_update(of=("self",))
                 found = [(each, audit.snapshot(each)) for each in chosen]
                 restored = self.restorable(queryset).restore(actor=request.user.pk)
                 for each, before in found:

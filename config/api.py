@@ -183,7 +183,10 @@ class ApiViewSet(ApiMixin, GenericViewSet):
         return Response({"count": changed})
 
     def perform_bulk_update(self, queryset: QuerySet, values: dict[str, Any]) -> int:
-        return queryset.audited_update(actor=self.request.user.actor_id, **values) if values else queryset.count()
+        if not values:
+            return queryset.count()
+        queryset.lock()
+        return queryset.audited_update(actor=self.request.user.actor_id, **values)
 
     def update(self, request, id, *, partial: bool = False) -> Response:
         found = self.found(id=id)

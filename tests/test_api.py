@@ -1,16 +1,18 @@
 """The operations on the models, who may use them, and the tokens of staff."""
 
 import time
+import uuid
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
+from django.db import transaction
 
 from identity.permissions import ALL_CODES, VIEW_TENANT
 from identity.tokens import mint
 from tenants.models import Contact, Tenant
-from tests.conftest import STAFF_ID, Caller, assert_error, caller_with  # noqa: F401
+from tests.conftest import STAFF_ID, Caller, assert_error, at_once, caller_with  # noqa: F401
 from tests.make import (
     SUBSCRIPTION,
     make_config,
@@ -103,6 +105,24 @@ def test_what_is_taken_is_a_conflict(staff):
     make_tenant()
     assert_error(staff.patch('/tenants?where={"status":1}', {"key": "same"}), 409, code="key_taken")
     assert Tenant.objects.filter(key="same").count() == 0
+
+
+def test_changing_many_tenants_and_their_invoices_at_once_do_not_wait_for_each_other(staff, transactional_db):
+    tenants = [make_tenant(id=uuid.UUID(int=number)) for number in (2**127, 1)]  # not in the order of locks
+    for tenant in tenants:
+        make_invoice(tenant)
+
+    def act(number):
+        if number == 0:
+            with transaction.atomic():
+                Tenant.objects.select_for_update().get(id=tenants[0].id)
+                time.sleep(2)
+            return 200
+        time.sleep(number * 0.5)
+        path, change = [("/tenants", {"name": "Acme plc"}), ("/invoices", {"status": "PAID"})][number - 1]
+        return staff.patch(path + '?where={"id":{"neq":"' + str(uuid.uuid4()) + '"}}', change).status_code
+
+    assert at_once(3, act) == [200, 200, 200]
 
 
 def test_the_tenant_of_a_configuration(staff):
