@@ -19,7 +19,7 @@ from billing import invoicing, proration, terms, texts
 from billing.models import Invoice, InvoiceStatus, Subscription, SubscriptionStatus
 from billing.money import ZERO
 from billing.periods import ONE_DAY, day_in_month, local_date, midnight, period_end, zone
-from billing.signals import subscription_changed
+from billing.signals import subscriptions_changed
 from billing.totals import Line
 
 CHUNK = 500
@@ -87,8 +87,8 @@ def bill(
             invoices.append(invoice)
     _save(subscriptions, (*MOVED, *besides))
     terms.keep(moved)
-    for subscription in changed:
-        subscription_changed.send(Subscription, subscription=subscription, actor=actor)
+    if changed:
+        subscriptions_changed.send(Subscription, subscriptions=changed, actor=actor)
     invoicing.issue(invoices, actor=actor)
     return invoices
 

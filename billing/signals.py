@@ -1,7 +1,8 @@
 """What `billing` tells whoever stands above it. Each signal is sent inside the transaction of the change.
 
-A receiver may write rows of its own; it must not call out. `actor` is the id of who did it, or None. Invoices come in
-lists, because a run issues them by the hundred; their tenants are fetched, also deleted ones.
+A receiver may write rows of its own; it must not call out. `actor` is the id of who did it, or None. Invoices, and
+subscriptions with another plan, come in lists, because a run has them by the hundred; their tenants are fetched, also
+deleted ones.
 """
 
 from django.dispatch import Signal
@@ -21,8 +22,8 @@ invoices_overdue = Signal()
 reminders_due = Signal()
 """Customers are to be reminded of overdue invoices. Arguments: `invoices`, `actor`."""
 
-subscription_changed = Signal()
-"""A live subscription has another plan now: what was built may have to grow or shrink. Arguments: `subscription`,
+subscriptions_changed = Signal()
+"""Live subscriptions have another plan now: what was built may have to grow or shrink. Arguments: `subscriptions`,
 `actor`."""
 
 subscription_ending = Signal()

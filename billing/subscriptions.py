@@ -21,7 +21,7 @@ from billing.models import Invoice, InvoiceStatus, Plan, Subscription, Subscript
 from billing.models.subscriptions import LIVE
 from billing.money import shown
 from billing.periods import ONE_DAY, local_date, midnight
-from billing.signals import subscription_changed, subscription_ended
+from billing.signals import subscription_ended, subscriptions_changed
 from billing.totals import Line, at_rate
 from config.errors import Conflict
 from tenants import lifecycle
@@ -160,7 +160,7 @@ def change_plan(subscription_id: uuid.UUID, *, plan: Plan, at_once: bool, actor:
         terms.keep([subscription], since=since)
     subscription.save()
     if subscription.status == SubscriptionStatus.ACTIVE:
-        subscription_changed.send(Subscription, subscription=subscription, actor=actor)
+        subscriptions_changed.send(Subscription, subscriptions=[subscription], actor=actor)
     return subscription
 
 

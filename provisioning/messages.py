@@ -78,7 +78,17 @@ def credit_note_payload(note: CreditNote) -> dict[str, Any]:
 
 def subscription_payload(subscription: Subscription) -> dict[str, Any]:
     """A subscription and its tenant as events carry them."""
-    return {**tenant_payload(subscription.tenant), "subscription": subscription_of(subscription)}
+    ((_, payload),) = subscription_payloads([subscription])
+    return payload
+
+
+def subscription_payloads(subscriptions: Iterable[Subscription]) -> list[tuple[uuid.UUID, dict[str, Any]]]:
+    """As `subscription_payload`, of many at once, each with its subject."""
+    subscriptions = list(subscriptions)
+    tenants = tenant_payloads(subscription.tenant for subscription in subscriptions)
+    return [
+        (each.tenant_id, {**tenants[each.tenant_id], "subscription": subscription_of(each)}) for each in subscriptions
+    ]
 
 
 def subscription_of(subscription: Subscription) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from provisioning.messages import (
     invoice_payloads,
     lead_payload,
     subscription_payload,
+    subscription_payloads,
     tenant_payload,
 )
 from tenants import signals as tenant_signals
@@ -111,9 +112,9 @@ def reminders_due(invoices, actor, **_):
     events.record_all(events.INVOICE_REMINDER, payloads=payloads, actor=actor, mails=["invoice_reminder"])
 
 
-@receiver(billing_signals.subscription_changed)
-def subscription_changed(subscription, actor, **_):
-    _of_subscription(events.SUBSCRIPTION_CHANGED, subscription, actor)
+@receiver(billing_signals.subscriptions_changed)
+def subscriptions_changed(subscriptions, actor, **_):
+    events.record_all(events.SUBSCRIPTION_CHANGED, payloads=subscription_payloads(subscriptions), actor=actor)
 
 
 @receiver(billing_signals.subscription_ending)

@@ -158,6 +158,14 @@ class TestRenewals:
         with django_assert_max_num_queries(20):
             assert generate(TODAY) == 30
 
+    def test_cost_no_more_statements_for_more_plans_that_change(self, django_assert_max_num_queries):
+        former, plan = make_plan(), make_plan(price=20)
+        for _ in range(30):
+            make_contact(make_subscription(plan=former, next_plan=plan).tenant)
+        with django_assert_max_num_queries(25):
+            assert generate(TODAY) == 30
+        assert Event.objects.filter(type="SUBSCRIPTION_CHANGED").count() == 30
+
     def test_leave_alone_who_has_left(self, staff):
         deleted, ended = make_subscription(), make_subscription(status=SubscriptionStatus.CANCELLED)
         staff.delete(f"/tenants/{deleted.tenant_id}")
