@@ -252,7 +252,8 @@ def _tell_subscription(invoice: Invoice, amount: Decimal, actor: uuid.UUID | Non
 def _lower_period_price(subscription: Subscription, changed: Invoice) -> None:
     """Of the running period no more is left to be given back than stands of its invoices, each by as much a day.
 
-    `changed` is the one of them that is not saved yet; of another period's nothing follows.
+    Where the subscription ends before an invoice's days do, what that charged for those after was given back. `changed`
+    is the one of them that is not saved yet; of another period's nothing follows.
     """
     start, end, currency = subscription.period_start, subscription.period_end, changed.currency_code
     if start is None or end is None:
@@ -262,9 +263,7 @@ def _lower_period_price(subscription: Subscription, changed: Invoice) -> None:
         return
     standing = sum(
         (
-            proration.for_days(
-                each.standing, currency, days=end - start, of=local_date(each.end_date) - local_date(each.start_date)
-            )
+            proration.for_days(each.standing, currency, days=end - start, of=end - local_date(each.start_date))
             for each in (invoices | {changed.id: changed}).values()
         ),
         ZERO,

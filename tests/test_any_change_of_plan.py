@@ -90,12 +90,16 @@ class Books:
             self.paid = {day: min(amount, self.standing(day)) for day, amount in self.paid.items()}
 
     def standing(self, day: date) -> Fraction:
-        """What stands of the invoices of the running period that charge a day, of that day."""
-        return sum(
-            Fraction(each.standing) / (each.end_date - each.start_date).days
-            for each in self.subscription.invoices.filter(start_date__gte=midnight(self.subscription.period_start))
-            if local_date(each.start_date) <= day < local_date(each.end_date)
-        )
+        """What stands of the invoices of the running period that charge a day, of that day.
+
+        What they charged for the days after the period was given back.
+        """
+        running = self.subscription
+        spans = [
+            (each, local_date(each.start_date), min(local_date(each.end_date), running.period_end))
+            for each in running.invoices.filter(start_date__gte=midnight(running.period_start))
+        ]
+        return sum(Fraction(each.standing) / (end - start).days for each, start, end in spans if start <= day < end)
 
     def unused(self, since: date) -> Fraction:
         return sum(amount for day, amount in self.paid.items() if day >= since)
@@ -116,7 +120,7 @@ def days(first: date, end: date) -> list[date]:
     return [first + timedelta(days=number) for number in range((end - first).days)]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_gives_back_what_stands_of_the_unused_days_and_charges_those_that_come(clock, steps):
     clock(TODAY)

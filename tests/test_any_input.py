@@ -53,9 +53,7 @@ OPERATORS = st.sampled_from(["eq", "neq", "gt", "lte", "inq", "nin", "between", 
 PROPERTIES = st.sampled_from(["name", "status", "id", "createdOn", "deleted", "leadId", "key", "and", "or", "x"])
 
 
-MANY = settings(
-    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+MANY = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @MANY

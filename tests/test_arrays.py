@@ -23,7 +23,7 @@ VALUES = st.recursive(
 
 
 @given(st.lists(st.dictionaries(TEXTS, VALUES, max_size=3), min_size=2, max_size=4))
-@property_settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@property_settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_written_in_bulk_is_read_back_as_it_was(payloads):
     subject = make_tenant().id
     made = Event.objects.bulk_create(Event(type="X", subject=subject, payload=payload) for payload in payloads)

@@ -251,7 +251,7 @@ class TestMoney:
         staff.post(f"{path}/payments", {"amount": -120.5})
         assert staff.get(path).json()["status"] == 0
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(steps=st.lists(st.tuples(st.sampled_from(["pay", "credit"]), st.decimals(-200, 200, places=2)), max_size=8))
     def test_paid_credited_and_open_are_the_total_whatever_happens(self, staff, steps):
         invoice = make_invoice()

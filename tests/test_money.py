@@ -12,7 +12,7 @@ from billing.periods import local_date, midnight, period_end
 from billing.proration import unused, used
 from billing.totals import Line, split_credit, totals
 
-quick = settings(max_examples=150, deadline=None)
+quick = settings(max_examples=150)
 CURRENCIES = st.sampled_from(["EUR", "USD", "JPY", "KWD", "CLP"])
 PERCENT = st.decimals(0, 100, places=3)
 LINES = st.lists(

@@ -317,7 +317,7 @@ class TestAChangeOfPlan:
         assert staff.post(f"/invoices/{former.id}/credit-notes", {"amount": 20}).status_code == 200
         assert staff.get(f"/subscriptions/{subscription.id}").json()["credit"] == 25
 
-    @property_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @property_settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(changes=st.lists(st.tuples(st.integers(0, 27), st.integers(1, 99_999)), max_size=6))
     def test_never_makes_or_loses_a_cent_over_any_sequence(self, clock, changes):
         """What is charged less the credit that is left is, for each plan, the price of the days it was had."""

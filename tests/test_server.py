@@ -195,14 +195,18 @@ def test_a_second_service_at_a_port_that_is_taken_is_refused(service, tmp_path):
 CHILD = """
 import signal, sys, time
 
+def say(word):  # in one piece: two processes write to one file
+    sys.stdout.write(word + "\\n")
+    sys.stdout.flush()
+
 def told(number, _):
-    print(signal.Signals(number).name, flush=True)
+    say(signal.Signals(number).name)
     if number == signal.SIGTERM:
         sys.exit()
 
 for each in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
     signal.signal(each, told)
-print("begun", flush=True)
+say("begun")
 time.sleep(60)
 """
 
@@ -224,7 +228,9 @@ def test_whatever_ends_the_service_its_processes_are_told_by_it_alone(name, tmp_
 @pytest.mark.parametrize("given", ["", "9000"])
 def test_make_passes_a_port_on_and_leaves_one_that_is_not_given_to_the_dotenv(given):
     told = [f"PORT={given}"] if given else []
-    command = ["make", "-o", ".venv/.installed", "serve", "PY=sh -c 'echo PORT=$$PORT' --", *told]
-    environment = {name: value for name, value in os.environ.items() if name != "PORT"}
-    said = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+    options = ["--no-print-directory", "-o", ".venv/.installed", "PY=sh -c 'echo PORT=$$PORT' --"]
+    environment = {name: value for name, value in os.environ.items() if name not in ("PORT", "MAKEFLAGS")}
+    said = subprocess.run(
+        ["make", *options, "serve", *told], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    ).stdout
     assert said == f"PORT={given}\n"
