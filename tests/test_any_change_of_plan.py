@@ -120,7 +120,7 @@ def days(first: date, end: date) -> list[date]:
     return [first + timedelta(days=number) for number in range((end - first).days)]
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_gives_back_what_stands_of_the_unused_days_and_charges_those_that_come(clock, steps):
     clock(TODAY)
