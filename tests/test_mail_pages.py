@@ -9,7 +9,7 @@ from config.mail import compose
 from tests.browser import DEVICES, assert_accessible, picture
 from tests.processes import ROOT
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = pytest.mark.xdist_group("mail_pages")
 
 
 LINK = "https://tenantry.example/signup/verify/7c1f3b52-9a41-4f3e-8a55-0d8f1f6f2a10?code=5049483bb76ce6b0e3d01484f65dcef3bd1f"

@@ -15,7 +15,7 @@ from tests.browser import DEVICES, NEXT_FRAME, assert_accessible, picture
 from tests.make import sign_up_body
 from tests.world import manage, served, wait_until
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = pytest.mark.xdist_group("office_pages")
 TOO_WIDE = """() => [...document.querySelectorAll("body *")]
     .filter((each) => each.getBoundingClientRect().right > window.screen.width)
     .map((each) => `${each.tagName}.${each.className}`)"""

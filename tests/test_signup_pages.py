@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from tests.browser import DEVICES, PATIENCE, assert_accessible, picture, tab_to
 from tests.visitors import choose, confirm, fill_in, open_link, open_mail, sign_up, signing_up, staff
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = pytest.mark.xdist_group("signup_pages")
 PAGE_BYTES = 60_000
 
 

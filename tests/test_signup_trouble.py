@@ -14,7 +14,7 @@ from tests.receiver import SECRET, receiving
 from tests.visitors import PLANS, QUICK, choose, confirm, fill_in, open_link, sign_up, signing_up, staff
 from tests.world import served, wait_until
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = pytest.mark.xdist_group("signup_trouble")
 BLOCKED = 'Object.defineProperty(window, "sessionStorage", { get() { throw new DOMException("", "SecurityError"); } });'
 
 
