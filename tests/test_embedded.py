@@ -8,12 +8,9 @@ import sys
 from tests.processes import ROOT
 from tests.servers import EMBEDDED, STARTED
 
-FILES = (
-    "cache", "dashboard", "idempotency", "invoices", "lifecycle", "lists", "office_forms", "onboarding",
-    "plan_changes", "plans", "renewals", "revenue", "sign_up", "subscriptions", "webhook",
-)  # fmt: skip
-"""The quick ones about money, the journey and what anybody may send."""
-NEED_POSTGRESQL = 4
+FILES = ("cache", "invoices", "plan_changes", "renewals", "revenue", "sign_up", "subscriptions")
+"""The quick ones about money, limits and the way in; CONTRIBUTING says how any other is run so."""
+NEED_POSTGRESQL = 1
 """How many of their tests are skipped there; no other may be in silence."""
 
 
