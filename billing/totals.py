@@ -73,7 +73,10 @@ def kept_lines(lines: Iterable[Mapping[str, Any]]) -> list[Line]:
     return [
         Line(
             description=line["description"],
-            **{name: Decimal(line[name]) for name in ("unit_price", "quantity", "discount_percent", "tax_rate")},  # type: ignore[arg-type]
+            unit_price=Decimal(line["unit_price"]),
+            quantity=Decimal(line["quantity"]),
+            discount_percent=Decimal(line["discount_percent"]),
+            tax_rate=Decimal(line["tax_rate"]),
         )
         for line in lines
     ]

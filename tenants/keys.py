@@ -11,7 +11,7 @@ from tenants.models import KEY, KEY_LENGTH, Tenant
 
 SUGGESTIONS = 3
 ENDINGS = ("hq", "app", *(str(number) for number in range(2, 10)))
-LEGAL_FORMS = frozenset("ab ag as bv co corp gmbh inc kg limited llc ltd oy plc sa sarl se spa srl ug".split())  # noqa: SIM905  (likewise)
+LEGAL_FORMS = frozenset("ab ag as bv co corp gmbh inc kg limited llc ltd oy plc sa sarl se spa srl ug".split())  # noqa: SIM905  (easier to read)
 
 
 def look_up(key: str) -> tuple[bool, list[str]]:

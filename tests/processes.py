@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cryptography.fernet  # noqa: F401
+import cryptography.fernet  # noqa: F401  (for the forks)
 import django.contrib.admin
 import django.contrib.messages
 import django.contrib.postgres.fields
@@ -20,21 +20,21 @@ import django.core.servers.basehttp
 import django.db.models
 import django.template.loader
 import django.test.client
-import django.views.generic  # noqa: F401
-import django_ratelimit.core  # noqa: F401
-import django_redis.cache  # noqa: F401
-import environ  # noqa: F401
-import jinja2  # noqa: F401
-import jsonschema  # noqa: F401
-import prometheus_client  # noqa: F401
-import psycopg_pool  # noqa: F401
+import django.views.generic  # noqa: F401  (for the forks)
+import django_ratelimit.core  # noqa: F401  (for the forks)
+import django_redis.cache  # noqa: F401  (for the forks)
+import environ  # noqa: F401  (for the forks)
+import jinja2  # noqa: F401  (for the forks)
+import jsonschema  # noqa: F401  (for the forks)
+import prometheus_client  # noqa: F401  (for the forks)
+import psycopg_pool  # noqa: F401  (for the forks)
 import pygments.lexers
-import pygments.styles  # noqa: F401
-import qrcode.main  # noqa: F401
-import requests  # noqa: F401
-import standardwebhooks  # noqa: F401
-import uritemplate  # noqa: F401
-import yaml  # noqa: F401
+import pygments.styles  # noqa: F401  (for the forks)
+import qrcode.main  # noqa: F401  (for the forks)
+import requests  # noqa: F401  (for the forks)
+import standardwebhooks  # noqa: F401  (for the forks)
+import uritemplate  # noqa: F401  (for the forks)
+import yaml  # noqa: F401  (for the forks)
 
 ROOT = Path(__file__).resolve().parent.parent
 _FORKS = multiprocessing.get_context("forkserver")

@@ -12,7 +12,7 @@ from django.db import transaction
 from identity.permissions import ALL_CODES, VIEW_TENANT
 from identity.tokens import mint
 from tenants.models import Contact, Tenant
-from tests.conftest import STAFF_ID, Caller, assert_error, at_once, caller_with  # noqa: F401
+from tests.conftest import STAFF_ID, Caller, assert_error, at_once, caller_with  # noqa: F401  (a fixture)
 from tests.make import (
     SUBSCRIPTION,
     make_config,
@@ -154,7 +154,7 @@ RIGHTS = [
 
 
 @pytest.mark.parametrize(("method", "path", "code"), RIGHTS, ids=lambda value: str(value))
-def test_an_operation_needs_its_code_and_no_other(caller_with, method, path, code):  # noqa: F811
+def test_an_operation_needs_its_code_and_no_other(caller_with, method, path, code):  # noqa: F811  (likewise)
     ids = {name: make().id for name, make in MAKERS.items()} | {"lead": make_lead().id}
     path = path.format(**ids)
     body = SUBSCRIPTION if path.endswith("provision") else {} if method in ("POST", "PUT", "PATCH") else None
