@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import DEVICES, PATIENCE, assert_accessible, picture, tab_to
-from tests.visitors import choose, confirm, fill_in, open_link, open_mail, sign_up, signing_up, staff
+from tests.visitors import choose, confirm, create, fill_in, open_link, open_mail, sign_up, signing_up, staff
 
 pytestmark = pytest.mark.xdist_group("signup_pages")
 PAGE_BYTES = 60_000
@@ -143,13 +143,11 @@ def test_who_leaves_comes_back_to_where_it_was(service, visit):
     elsewhere = open_link(elsewhere, service, email, "Continue your sign-up")
     confirm(elsewhere)
     choose(elsewhere, "Basic")
-    elsewhere.get_by_role("button", name="Create my workspace").click()
-    expect(elsewhere.get_by_role("heading", name="Your workspace is ready")).to_be_visible()
+    create(elsewhere)
 
     # Whoever had the form open in the other tab meanwhile is not lost: the service knows that the tenant stands.
     choose(page, "Premium")
-    page.get_by_role("button", name="Create my workspace").click()
-    expect(page.get_by_role("heading", name="Your workspace is ready")).to_be_visible()
+    create(page)
 
 
 def test_nothing_is_verified_by_following_the_link(service, visit):

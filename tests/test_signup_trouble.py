@@ -11,7 +11,7 @@ from config.signing import webhook_signature
 from tests.browser import assert_accessible, picture
 from tests.challenge import WIDGET, Once
 from tests.receiver import SECRET, receiving
-from tests.visitors import PLANS, QUICK, choose, confirm, fill_in, open_link, sign_up, signing_up, staff
+from tests.visitors import PLANS, QUICK, choose, confirm, create, fill_in, open_link, sign_up, signing_up, staff
 from tests.world import served, wait_until
 
 pytestmark = pytest.mark.xdist_group("signup_trouble")
@@ -35,8 +35,7 @@ def test_a_public_mail_domain_is_neither_proposed_nor_taken(service, visit):
     page.get_by_role("button", name="Create my workspace").click()
     expect(page.locator("#domain-error")).to_contain_text("cannot be yours")
     page.get_by_role("button", name="Remove gmail.com").click()
-    page.get_by_role("button", name="Create my workspace").click()
-    expect(page.get_by_role("heading", name="Your workspace is ready")).to_be_visible()
+    create(page)
 
 
 def test_a_form_that_is_filled_where_nobody_sees_is_refused(service, visit):
@@ -71,8 +70,7 @@ def test_a_browser_that_keeps_nothing_signs_up_all_the_same(service, visit):
     page = open_link(page, service, email, "Confirm")
     confirm(page)
     choose(page, "Basic")
-    page.get_by_role("button", name="Create my workspace").click()
-    expect(page.get_by_role("heading", name="Your workspace is ready")).to_be_visible()
+    create(page)
 
 
 def test_a_reload_during_an_outage_costs_nobody_the_way(service, visit):

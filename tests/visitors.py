@@ -86,3 +86,8 @@ def choose(page, plan: str) -> None:
     page.get_by_role("radio", name=plan).check()
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("heading", name="Set up your workspace")).to_be_visible()
+
+
+def create(page) -> None:
+    page.get_by_role("button", name="Create my workspace").click()
+    expect(page.get_by_role("heading", name="Your workspace is ready")).to_be_visible()
