@@ -153,7 +153,8 @@ class TestATimeline:
             ]
         )
         entries = staff.get(f"/tenants/{tenant.id}/timeline").json()
-        assert [entry["time"] for entry in entries] == sorted((entry["time"] for entry in entries), reverse=True)
+        times = [datetime.fromisoformat(entry["time"]) for entry in entries]
+        assert times == sorted(times, reverse=True)
         dead = next(entry for entry in entries if entry["outcome"] == "dead")
         assert (dead["reason"], dead["attempts"]) == ("out of order", 1)
         begun = next(entry for entry in entries if entry["name"] == "TENANT_PROVISIONING")
