@@ -23,7 +23,7 @@ from billing.models import (
     Subscription,
     SubscriptionStatus,
 )
-from billing.money import is_payable, rounded, shown
+from billing.money import is_payable, minor_units, rounded, shown, written
 from billing.periods import midnight
 from billing.sheets import InvoiceSheet, PaymentSheet, PlanSheet, SubscriptionSheet
 from config.admin import AuditedAdmin, BackOfficeAdmin, LookedAt, PartInline
@@ -95,7 +95,7 @@ class SubscriptionAdmin(ExportAdmin, ReadOnlyAdmin):
 
     @display(description=_("tax rate"))
     def tax_shown(self, subscription):
-        return f"{plain(subscription.tax_rate)} %"
+        return f"{written(subscription.tax_rate)} %"
 
     @display(description=_("status"), ordering="status", label=SUBSCRIPTION_COLOURS)
     def status_badge(self, subscription):
@@ -183,20 +183,23 @@ class DocumentAdmin(ReadOnlyAdmin):
 
     @display(description=_("lines"))
     def content(self, document):
+        currency = document.currency_code
+
         def money(amount: str | Decimal) -> str:
-            return shown(Decimal(amount), document.currency_code)
+            """A unit price has more decimals than its currency where it was given more."""
+            return f"{written(amount, minor_units(currency))} {currency}"
 
         discounted = any(Decimal(line["discount_percent"]) for line in document.lines)
         lines = [
             {
-                "description": line["description"], "quantity": plain(line["quantity"]),
-                "unit_price": money(line["unit_price"]), "discount": f"{plain(line['discount_percent'])} %",
-                "tax_rate": plain(line["tax_rate"]), "net": money(line["amount"]),
+                "description": line["description"], "quantity": written(line["quantity"]),
+                "unit_price": money(line["unit_price"]), "discount": f"{written(line['discount_percent'])} %",
+                "tax_rate": written(line["tax_rate"]), "net": money(line["amount"]),
             }
             for line in document.lines
         ]  # fmt: skip
         taxes = [
-            {"rate": plain(tax["rate"]), "net": money(tax["net"]), "tax": money(tax["tax"])} for tax in document.taxes
+            {"rate": written(tax["rate"]), "net": money(tax["net"]), "tax": money(tax["tax"])} for tax in document.taxes
         ]
         context = {
             "lines": lines, "taxes": taxes, "discounted": discounted, "span": 5 if discounted else 4,
@@ -209,11 +212,6 @@ class DocumentAdmin(ReadOnlyAdmin):
         buyer = document.buyer
         said = (buyer.get("name"), buyer.get("address"), buyer.get("country"), buyer.get("taxId"))
         return "\n".join(filter(None, said)) or "–"
-
-
-def plain(number: Decimal | str) -> str:
-    """A decimal without needless zeros."""
-    return f"{Decimal(number).normalize():f}"
 
 
 class PaymentInline(PartInline):

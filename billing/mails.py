@@ -1,14 +1,18 @@
 """The mails about money, to a tenant's billing contact, else to its primary one."""
 
 from django.core.mail import EmailMultiAlternatives
+from django.utils.functional import lazy
 
 from billing import gateways
 from billing.documents import file_of
 from billing.models import CreditNote, Invoice, InvoiceStatus, Subscription
+from billing.money import shown
 from billing.periods import local_date
-from billing.texts import amount_lazy
 from config.mail import compose
 from tenants.models import Contact, Tenant
+
+amount = lazy(shown, str)
+"""In the language that the mail comes to be rendered in."""
 
 
 def billing_contact(tenant: Tenant) -> Contact | None:
@@ -26,7 +30,7 @@ def _about(name: str, document: Invoice | CreditNote, invoice: Invoice, **contex
         return None
     mail = compose(
         name, to=contact.email, language=invoice.tenant.language, contact=contact, invoice=invoice,
-        tenant=invoice.tenant, total=amount_lazy(document.amount, invoice.currency_code), **context,
+        tenant=invoice.tenant, total=amount(document.amount, invoice.currency_code), **context,
     )  # fmt: skip
     mail.attach(f"{document.number}.pdf", content, "application/pdf")
     return mail
@@ -65,7 +69,7 @@ def _how_to_pay(invoice: Invoice) -> dict:
     urls = (gateway.payment_url(invoice) for gateway in gateways.active().values())
     is_open = invoice.status == InvoiceStatus.PENDING
     return {
-        "open_amount": amount_lazy(invoice.open_amount, invoice.currency_code) if is_open else None,
+        "open_amount": amount(invoice.open_amount, invoice.currency_code) if is_open else None,
         "due": local_date(invoice.due_date),
         "link": next(filter(None, urls), None) if is_open else None,
     }

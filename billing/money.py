@@ -7,6 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 
 from django.core.exceptions import ValidationError
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from iso4217 import Currency
 
@@ -34,9 +35,17 @@ def rounded(amount: Decimal, currency: str) -> Decimal:
     return amount.quantize(Decimal(1).scaleb(-minor_units(currency)), ROUND_HALF_UP)
 
 
+def written(value: Decimal | str, decimals: int = 0) -> str:
+    """As it is written in the language of now, with at least `decimals` and as many more as it has: 7.5, or 7,5."""
+    plain = Decimal(value).normalize()
+    exponent = plain.as_tuple().exponent
+    assert isinstance(exponent, int)
+    return number_format(plain, max(decimals, -exponent), force_grouping=True)
+
+
 def shown(amount: Decimal, currency: str) -> str:
-    """`amount` for people: `1,234.50 EUR`."""
-    return f"{rounded(amount, currency):,} {currency}"
+    """`amount` as it is written in the language of now: 1,234.50 EUR, or 1.234,50 EUR."""
+    return f"{written(rounded(amount, currency), minor_units(currency))} {currency}"
 
 
 def validate_currency(value: str) -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from django.conf import settings
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from reportlab.lib.colors import Color, HexColor
 from reportlab.lib.enums import TA_RIGHT
@@ -40,9 +39,9 @@ from reportlab.platypus import (
 
 from billing.logo import is_picture
 from billing.models import CreditNote, Invoice
-from billing.money import minor_units
+from billing.money import minor_units, shown, written
 from billing.periods import ONE_DAY, local_date
-from billing.texts import amount, day
+from billing.texts import day
 from config.language import in_language
 
 FONTS = Path(__file__).resolve().parent / "fonts"
@@ -173,10 +172,10 @@ def _lines(document: Invoice | CreditNote, accent: Color) -> Flowable:
     for line in document.lines:
         rows.append([
             Paragraph(_text("\n".join(_rows(line["description"]))), PLAIN),
-            _number(line["quantity"], 0),
-            _number(line["unit_price"], minor_units(document.currency_code)),
-            *([f"{_number(line['discount_percent'], 0)} %"] if discounted else []),
-            f"{_number(line['tax_rate'], 0)} %",
+            written(line["quantity"]),
+            _amount(line["unit_price"], document),
+            *([f"{written(line['discount_percent'])} %"] if discounted else []),
+            f"{written(line['tax_rate'])} %",
             _amount(line["amount"], document),
         ])  # fmt: skip
     table = LongTable(rows, colWidths=[WIDTH - sum(widths), *widths], repeatRows=1)
@@ -195,10 +194,10 @@ def _totals(document: Invoice | CreditNote, accent: Color) -> Flowable:
     """The subtotal, the tax of each rate, and the total."""
     rows = [[_("Subtotal"), _amount(document.subtotal, document)]]
     for tax in document.taxes:
-        base = {"rate": _number(tax["rate"], 0), "net": _amount(tax["net"], document)}
+        base = {"rate": written(tax["rate"]), "net": _amount(tax["net"], document)}
         rows.append([_("Tax %(rate)s %% on %(net)s") % base, _amount(tax["tax"], document)])
     total = _("Total") if isinstance(document, Invoice) else _("Total credited")
-    rows.append([total, amount(document.amount, document.currency_code)])
+    rows.append([total, shown(document.amount, document.currency_code)])
     table = Table(rows, colWidths=[60 * mm, 42 * mm], hAlign="RIGHT")
     table.setStyle(TableStyle([
         ("FONT", (0, 0), (-1, -2), REGULAR, 9), ("FONT", (0, -1), (-1, -1), BOLD, 11),
@@ -212,7 +211,7 @@ def _terms(document: Invoice | CreditNote) -> list[Flowable]:
     if isinstance(document, CreditNote):
         return [Paragraph(_text(document.reason), PLAIN)] if document.reason else []
     due = _("Please pay %(open_amount)s by %(day)s, quoting %(number)s.") % {
-        "open_amount": amount(document.amount, document.currency_code),
+        "open_amount": shown(document.amount, document.currency_code),
         "day": _day(document.due_date),
         "number": document.number,
     }
@@ -281,13 +280,5 @@ def _day(moment) -> str:
     return day(local_date(moment))
 
 
-def _amount(value: object, document: Invoice | CreditNote) -> str:
-    return number_format(Decimal(str(value)), minor_units(document.currency_code), force_grouping=True)
-
-
-def _number(value: object, decimals: int) -> str:
-    """With at least `decimals`, and as many more as it has."""
-    number = Decimal(str(value)).normalize()
-    exponent = number.as_tuple().exponent
-    assert isinstance(exponent, int)
-    return number_format(number, max(decimals, -exponent), force_grouping=True)
+def _amount(value: Decimal | str, document: Invoice | CreditNote) -> str:
+    return written(value, minor_units(document.currency_code))

@@ -1,14 +1,11 @@
-"""What we write in the lines of a document, in its tenant's language; days and amounts in the form of a language."""
+"""What we write in the lines of a document, in its tenant's language; days in the form of a language."""
 
 import datetime
-from decimal import Decimal
 
-from django.utils.formats import localize_input, number_format
-from django.utils.functional import lazy
+from django.utils.formats import localize_input
 from django.utils.translation import gettext as _
 
 from billing.models import Invoice, Subscription
-from billing.money import minor_units, rounded
 from config.language import in_language
 from tenants.models import Tenant
 
@@ -16,15 +13,6 @@ from tenants.models import Tenant
 def day(value: datetime.date) -> str:
     """As it is written in the language of now: 2026-01-31, or 31.01.2026."""
     return localize_input(value)
-
-
-def amount(value: Decimal, currency: str) -> str:
-    """As it is written in the language of now: 1,234.50 EUR, or 1.234,50 EUR."""
-    return f"{number_format(rounded(value, currency), minor_units(currency), force_grouping=True)} {currency}"
-
-
-amount_lazy = lazy(amount, str)
-"""The same in the language that it comes to be rendered in."""
 
 
 def services(tenant: Tenant) -> str:

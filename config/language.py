@@ -1,12 +1,14 @@
 """The language of pages, mails and documents. The API is English: its callers are programs, which go by codes."""
 
+import datetime
 from collections.abc import Callable
 from functools import wraps
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
+from django.utils.formats import localize_input
 
 YEAR = 31_536_000  # seconds
 
@@ -19,6 +21,11 @@ def language_of(request: HttpRequest) -> str:
 def in_language(language: str) -> translation.override:
     """Context manager: speak `language`, or the service's own where it is none of LANGUAGES."""
     return translation.override(language if language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE)
+
+
+def second(moment: datetime.datetime) -> str:
+    """As it is written in the language of now: 2026-01-31 09:05:00, or 31.01.2026 09:05:00."""
+    return localize_input(timezone.localtime(moment))
 
 
 def in_the_readers_language(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:

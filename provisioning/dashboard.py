@@ -28,8 +28,10 @@ from django.db.models.functions import Cast, Coalesce, RowNumber, TruncDate
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from billing import texts
 from billing.models import Invoice, Subscription, Tier
 from billing.models.subscriptions import LIVE
 from billing.money import shown
@@ -196,7 +198,8 @@ def _signups(by_day: dict[str, int], today: datetime.date, days: int):
     for start in range(days - 1, -1, -step):
         span = [today - timedelta(days=each) for each in range(start, max(start - step, -1), -1)]
         count = sum(by_day.get(day.isoformat(), 0) for day in span)
-        groups.append((f"{span[0]:%d.%m.}", [("step", count, f"{span[0]:%Y-%m-%d}: {count}")]))
+        first = texts.day(span[0])
+        groups.append((first, [("step", count, f"{first}: {count}")]))
     highest = max(bars[0][1] for _, bars in groups)
     return columns(groups, top=str(highest), every=max(1, len(groups) // 5))
 
@@ -206,19 +209,17 @@ def money(found: dict[str, Any]) -> list[dict[str, Any]]:
     result = []
     for each in found["currencies"]:
         currency = each["currency_code"]
-        groups = [
-            (
-                month["month"][5:],
-                [
-                    (kind, float(month[kind]), f"{month['month']} {label}: {shown(month[kind], currency)}")
-                    for kind, label in (("issued", _("issued")), ("paid", _("paid")), ("mrr", _("recurring")))
-                ],
-            )
-            for month in each["months"]
-        ]
-        highest = max(
-            (month[kind] for month in each["months"] for kind in ("issued", "paid", "mrr")), default=Decimal(0)
-        )
+        labels = (("issued", _("issued")), ("paid", _("paid")), ("mrr", _("recurring")))
+        groups = []
+        for month in each["months"]:
+            first = datetime.date.fromisoformat(f"{month['month']}-01")
+            named = date_format(first, "YEAR_MONTH_FORMAT")
+            bars = [
+                (kind, float(month[kind]), f"{named}, {label}: {shown(month[kind], currency)}")
+                for kind, label in labels
+            ]
+            groups.append((date_format(first, "M"), bars))
+        highest = max((month[kind] for month in each["months"] for kind, _label in labels), default=Decimal(0))
         result.append(
             {
                 "currency": currency,

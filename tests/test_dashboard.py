@@ -1,6 +1,7 @@
 """The dashboard at /admin/: its numbers, its statements, and who sees what."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import Group, Permission
@@ -12,6 +13,7 @@ from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from billing.models import InvoiceStatus
+from billing.totals import Line
 from identity.roles import CODES, make_roles
 from leads.models import Lead
 from provisioning.dashboard import durations, gather
@@ -92,6 +94,17 @@ def test_shows_revenue_per_currency(office):
     make_invoice(currency_code="USD", status=InvoiceStatus.PAID)
     money = office.get("/admin/").context["money"]
     assert [(each["currency"], each["open"]) for each in money] == [("EUR", "120.50 EUR"), ("USD", "0.00 USD")]
+
+
+def test_writes_amounts_and_days_as_its_reader_does(office):
+    make_invoice(lines=[Line("x", Decimal("1234.5"))])
+    today = timezone.now().date()
+    for language, words in {
+        "de": ["1.234,50 EUR", "ausgestellt: 1.234,50 EUR", f"{today:%d.%m.%Y}: 0"],
+        "en": ["1,234.50 EUR", "issued: 1,234.50 EUR", f"{today}: 0"],
+    }.items():
+        said = office.get("/admin/?days=90", headers={"Accept-Language": language}).content.decode()
+        assert not [word for word in words if word not in said]
 
 
 def test_takes_fewer_than_ten_statements_however_much_there_is_and_none_of_its_own_for_a_minute(office):

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from billing.models import Invoice, InvoiceStatus, Plan, SubscriptionStatus
+from billing.models import Invoice, InvoiceStatus, Plan, Subscription, SubscriptionStatus
 from billing.totals import Line
 from leads.models import LeadKey
 from provisioning.models import Delivery, Event, ProvisioningRun
@@ -23,6 +23,7 @@ from tests.make import (
     make_key,
     make_lead,
     make_payment,
+    make_plan,
     make_resource,
     make_run,
     make_subscription,
@@ -203,6 +204,26 @@ class TestPages:
         ):
             said = office.get(page).content.decode()
             assert not [word for word in words if word not in said]
+
+    def test_of_billing_write_amounts_and_days_as_their_reader_does(self, office):
+        line = Line(
+            "Calls", Decimal("0.0125"), Decimal(100_000), tax_rate=Decimal("7.5"), discount_percent=Decimal("0.5")
+        )
+        invoice = make_invoice(lines=[line], status=InvoiceStatus.DRAFT, due_date=datetime(2026, 2, 28, tzinfo=UTC))
+        plan = make_plan(price=Decimal("1234.5"))
+        subscription = make_subscription(invoice.tenant, plan, tax_rate=Decimal("7.5"), credit=Decimal(1000))
+        for page, words in {
+            changelist(Invoice): ["Entwurf über 1.337,03 EUR", "28. Februar 2026"],
+            change(invoice): [
+                "100.000", "0,0125 EUR", "0,5 %", "7,5 %", "7,5 % von 1.243,75 EUR", "93,28 EUR",
+            ],
+            changelist(Plan): ["1.234,50 EUR"],
+            changelist(Subscription): ["1.234,50 EUR"],
+            change(subscription): ["1.234,50 EUR", "7,5 %", "1.000,00 EUR"],
+            change(invoice.tenant): ["1.337,03 EUR", "1.234,50 EUR"],
+        }.items():  # fmt: skip
+            said = office.get(page, headers={"Accept-Language": "de"}).content.decode()
+            assert not [word for word in words if word not in said], page
 
     def test_of_the_audit_log_say_what_the_button_says_and_lead_to_what_it_is_about(self, office):
         invoice = make_invoice(status=InvoiceStatus.PENDING)

@@ -21,6 +21,7 @@ from billing.models.subscriptions import LIVE
 from config import audit
 from config.admin import BackOfficeAdmin, PartInline, once
 from config.errors import Conflict
+from config.language import second
 from identity import permissions as codes
 from identity.operations import OperationForm, operation
 from leads.admin import LeadAdmin
@@ -130,7 +131,7 @@ class WithTimeline(BackOfficeAdmin):
 
 def _spoken(entry: Entry) -> Entry:
     parts = ("kind", "name", "outcome") if entry["kind"] == "run" else ("kind", "outcome")
-    return {**entry, **{part: WORDS.get(entry[part], entry[part]) for part in parts}}
+    return {**entry, "time": second(entry["time"]), **{part: WORDS.get(entry[part], entry[part]) for part in parts}}
 
 
 class SubscriptionInline(PartInline):
