@@ -3,6 +3,7 @@
 It does not exist in production, nor where mails really leave. Any number of processes may write to it.
 """
 
+import datetime
 import re
 import secrets
 import time
@@ -21,6 +22,8 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
+
+from config.language import in_the_readers_language, second
 
 KEPT, SHOWN = 500, 100
 """How many mails are kept, and how many of them are listed: the newest ones."""
@@ -61,8 +64,14 @@ class Mail:
         return {name: str(self.message[name] or "") for name in ("From", "To", "Subject", "Date")}
 
     @property
-    def sent_on(self):
-        return parsedate_to_datetime(self.headers["Date"])
+    def sent_on(self) -> datetime.datetime:
+        """Of which -0000, as Django's are, is UTC of a sender that does not tell its time zone."""
+        sent = parsedate_to_datetime(self.headers["Date"])
+        return sent if sent.tzinfo else sent.replace(tzinfo=datetime.UTC)
+
+    @property
+    def sent(self) -> str:
+        return second(self.sent_on)
 
     @property
     def text(self) -> str:
@@ -97,6 +106,7 @@ def _found(id: str) -> Mail:
 
 @require_safe
 @never_cache
+@in_the_readers_language
 def inbox(request) -> HttpResponse:
     """The mails, the newest first."""
     mails = [_found(path.stem) for path in _paths()[:SHOWN] if path.exists()]
@@ -105,6 +115,7 @@ def inbox(request) -> HttpResponse:
 
 @require_safe
 @never_cache
+@in_the_readers_language
 def mail(request, id: str) -> HttpResponse:
     """One mail: its HTML in a frame, its text, its attachments."""
     return render(request, "mailbox/mail.html", {"mail": _found(id), "sandbox": " ".join(SANDBOX)})

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from config import health
 from config.api import ApiView
+from config.language import in_the_readers_language
 from config.serializers import Serializer
 
 
@@ -34,6 +35,7 @@ class ReadinessSerializer(Serializer):
 
 
 @require_safe
+@in_the_readers_language
 def home(request) -> HttpResponse:
     """What runs here, and where to go."""
     return render(request, "home.html", {"signup_pages": settings.SIGNUP_PAGES, "mailbox": settings.MAILBOX})

@@ -191,6 +191,12 @@ class TestLanguages:
                 if translated:
                     assert placeholders(translated) == placeholders(entry.msgid), entry.msgid
 
+    @pytest.mark.parametrize("path", PAGES)
+    def test_are_those_of_every_text_of_a_page(self, anyone, path):
+        english, german = (said(anyone.request("GET", path, **{"Accept-Language": code})) for code in ("en", "de"))
+        assert len(english) > 3
+        assert english & german <= ALIKE
+
     def test_are_chosen_by_the_browser_and_remembered_when_chosen_by_hand(self, anyone):
         page = anyone.client.get("/signup", headers={"Accept-Language": "de-CH, fr;q=0.5"})
         assert (page.headers["Content-Language"], b"Vorname" in page.content) == ("de", True)
@@ -208,6 +214,17 @@ class TestLanguages:
         assert '<html lang="de">' in mailoutbox[0].alternatives[0][0]
         error = anyone.post("/leads", {}, **{"Accept-Language": "de"}).json()["error"]
         assert error["details"][0]["message"] == "This field is required."
+
+
+ALIKE = {"Tenantry", "T", "English", "Deutsch", "openapi.json", "Fax", "E-Mail"}
+"""What a page says alike in both languages."""
+
+
+def said(page) -> set[str]:
+    """The texts of a page, but for those of its code, in the language that it says it is in."""
+    source = page.content.decode()
+    assert f'<html lang="{page.headers["Content-Language"]}">' in source
+    return {text.strip() for text in re.split(r"<code>[^<]*</code>|<[^>]*>", source) if text.strip()}
 
 
 def placeholders(text: str) -> list[str]:
@@ -251,6 +268,19 @@ class TestTheMailbox:
         assert "Text &lt;b&gt;as it is&lt;/b&gt;" in page
         assert re.search(rf'<iframe [^>]*src="/dev/mail/{id}/html" sandbox="(?!.*allow-(scripts|same-origin))', page)
         assert "invoice.pdf" in page
+
+    def test_says_when_a_mail_was_sent_and_all_else_as_its_reader_writes_it(self, anyone, folder):
+        folder.mkdir()
+        odd = EmailMessage()
+        odd["Subject"], odd["Date"], odd["To"] = "Hello", "Tue, 24 Nov 2026 11:00:00 +0100", "ada@acme.example"
+        (folder / "00000000000000000001-00000000.eml").write_bytes(odd.as_bytes())
+        german = {"Accept-Language": "de"}
+        [listed, shown] = [
+            anyone.request("GET", f"/dev/mail{path}", **german).content.decode()
+            for path in ("", "/00000000000000000001-00000000")
+        ]
+        assert not [word for word in ("Postfach", "24.11.2026 10:00:00") if word not in listed]
+        assert not [word for word in ("Empfänger", "24.11.2026 10:00:00") if word not in shown]
 
     def test_shows_html_where_nothing_runs(self, anyone, folder):
         self.send()
