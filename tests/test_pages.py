@@ -88,6 +88,7 @@ def test_another_host_is_refused_and_not_written_down(settings, caplog, path):
 def test_the_explorer_is_served_from_the_package(anyone, path):
     page = anyone.get(path)
     assert page.status_code == 200
+    assert b'<html lang="en">' in page.content
     for word in (b"cdn.jsdelivr", b"https://unpkg", b"fonts.googleapis"):
         assert word not in page.content
 
