@@ -198,8 +198,9 @@ def _signups(by_day: dict[str, int], today: datetime.date, days: int):
     for start in range(days - 1, -1, -step):
         span = [today - timedelta(days=each) for each in range(start, max(start - step, -1), -1)]
         count = sum(by_day.get(day.isoformat(), 0) for day in span)
-        first = texts.day(span[0])
-        groups.append((first, [("step", count, f"{first}: {count}")]))
+        # Translators: a day of the year as short as it can be, in the form of Django's filter "date".
+        label = date_format(span[0], _("M j"))
+        groups.append((label, [("step", count, f"{texts.day(span[0])}: {count}")]))
     highest = max(bars[0][1] for _, bars in groups)
     return columns(groups, top=str(highest), every=max(1, len(groups) // 5))
 

@@ -99,9 +99,10 @@ def test_shows_revenue_per_currency(office):
 def test_writes_amounts_and_days_as_its_reader_does(office):
     make_invoice(lines=[Line("x", Decimal("1234.5"))])
     today = timezone.now().date()
+    first = today - timedelta(days=89)
     for language, words in {
-        "de": ["1.234,50 EUR", "ausgestellt: 1.234,50 EUR", f"{today:%d.%m.%Y}: 0"],
-        "en": ["1,234.50 EUR", "issued: 1,234.50 EUR", f"{today}: 0"],
+        "de": ["1.234,50 EUR", "ausgestellt: 1.234,50 EUR", f"{today:%d.%m.%Y}: 0", f">{first.day}. "],
+        "en": ["1,234.50 EUR", "issued: 1,234.50 EUR", f"{today}: 0", f">{first:%b} {first.day}<"],
     }.items():
         said = office.get("/admin/?days=90", headers={"Accept-Language": language}).content.decode()
         assert not [word for word in words if word not in said]
