@@ -30,6 +30,7 @@ from config.admin import AuditedAdmin, BackOfficeAdmin, LookedAt, PartInline
 from config.errors import Conflict
 from config.exchange import ExchangeAdmin, ExportAdmin
 from config.fields import YEARS, one_line
+from config.forms import AuditedForm
 from config.list_filters import DaysFilter
 from identity import permissions as codes
 from identity.operations import OperatingAdmin, OperationForm, operation
@@ -56,14 +57,31 @@ class ReadOnlyAdmin(LookedAt, AuditedAdmin):
     actions = ()
 
 
+class PlanForm(AuditedForm):
+    """A price is kept with more decimals than its currency has."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if "price" in self.initial and not self.instance._state.adding:
+            self.initial["price"] = rounded(self.initial["price"], self.instance.currency_code)
+
+
 @admin.register(Plan)
 class PlanAdmin(ExchangeAdmin, AuditedAdmin):
+    form = PlanForm
     sheet = PlanSheet
     list_display = ("name", "tier", "price_shown", "billing_cycle", "is_self_service", "is_active")
     list_filter = ("tier", "billing_cycle", "is_active")
     search_fields = ("name",)
     ordering = ("price", "id")
     price_shown = money("price", _("price"), ordering="price")
+
+    def get_fields(self, request, obj=None):
+        """Who only looks sees the price with its currency."""
+        fields = super().get_fields(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return fields
+        return ["price_shown" if name == "price" else name for name in fields if name != "currency_code"]
 
 
 @admin.register(BillingCustomer)

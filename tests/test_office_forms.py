@@ -1,6 +1,7 @@
 """The forms of the back-office: what they refuse, and that they write nothing over what they have not seen."""
 
 import time
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -287,6 +288,13 @@ class TestJSON:
         assert (Branding.objects.get().theme_metadata, Resource.objects.get().metadata) == ({}, {})
         page = office.post(change(make_config(tenant)), {"config_key": "a", "config_value": typed, "tenant": tenant.id})
         assert "config_value" in page.context["adminform"].form.errors
+
+
+def test_a_plans_price_stands_in_its_form_with_the_decimals_of_its_currency(office):
+    for currency, price in (("EUR", "19.50"), ("JPY", "20"), ("KWD", "19.500")):
+        page = office.get(change(make_plan(price=Decimal(price), currency_code=currency)))
+        assert f'name="price" value="{price}"' in page.content.decode()
+    assert office.get(reverse("admin:billing_plan_add"), {"price": "x"}).status_code == 200
 
 
 def test_a_plan_has_no_price_that_cannot_be_paid(office):

@@ -1,5 +1,8 @@
 """Who may do what in the back-office: every operation for every role, as button and as address."""
 
+import re
+from decimal import Decimal
+
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
@@ -120,6 +123,13 @@ def test_support_looks_at_everything_and_changes_nothing(as_role):
     refusal = office.get(reverse("admin:identity_user_changelist"), headers={"Accept": "text/html"})
     assert refusal.status_code == 403
     assert "Ask an administrator" in refusal.content.decode()
+
+
+def test_support_sees_a_plans_price_as_lists_show_it(as_role):
+    office, plan = as_role(SUPPORT), make_plan(price=Decimal("1234.5"))
+    page = office.get(reverse("admin:billing_plan_change", args=[plan.id]), headers={"Accept-Language": "de"})
+    assert re.search(r">\s*1\.234,50 EUR\s*<", page.content.decode())
+    assert "1234,5" not in page.content.decode()
 
 
 def test_billing_changes_plans_and_no_tenant(as_role):
