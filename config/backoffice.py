@@ -5,6 +5,7 @@ The menu names the apps' models as text, as config.urls names their addresses: n
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.templatetags.static import static
@@ -12,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
+from django.views.i18n import JavaScriptCatalog
 from unfold.settings import CONFIG_DEFAULTS
 
 from config.branding import brand, palette
@@ -107,6 +109,15 @@ def logo(request: HttpRequest) -> dict[str, Any] | None:
     if shown.logo_url is None:
         return None
     return {"light": shown.logo_url, "dark": shown.logo_dark_url or shown.logo_url}
+
+
+class ScriptTexts(JavaScriptCatalog):
+    """Django's texts of the admin's scripts, and ours where its German has none."""
+
+    packages = ("django.contrib.admin",)
+
+    def get_paths(self, packages):
+        return [*super().get_paths(packages), *settings.LOCALE_PATHS]
 
 
 def stylesheet(request: HttpRequest) -> str:

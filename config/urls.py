@@ -32,6 +32,7 @@ urlpatterns = [
     path("brand.css", views.brand_css, name="brand-css"),
     path("admin/brand.css", backoffice.brand_css, name="backoffice-css"),
     path("admin/", include("identity.staff_urls")),
+    path("admin/jsi18n/", backoffice.ScriptTexts.as_view()),
     re_path("^admin/r/", refusals.not_found),  # Django's "view on site" of objects: none of ours is on one
     path("admin/", admin.site.urls),
 ]

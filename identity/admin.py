@@ -5,7 +5,7 @@ from auditlog.models import LogEntry
 from django.contrib import admin
 from django.contrib.admin.utils import quote, unquote
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import FieldDoesNotExist
 from django.http import Http404
 from django.template.loader import render_to_string
@@ -20,7 +20,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from config import audit
 from config.admin import BackOfficeAdmin, RecordAdmin
-from config.forms import SeenForm
+from config.forms import SeenForm, StrictChoicesField
 from config.list_filters import DaysFilter
 from identity.models import User
 
@@ -30,6 +30,9 @@ UNNAMED = {
     "enrol_two_factor": _("Enrol two-factor authentication"), "renew_recovery_codes": _("New recovery codes"),
 }  # fmt: skip
 """What is written down of pages that have no button for it."""
+VERBS = {
+    "add": _("Add"), "change": _("Change"), "delete": _("Delete"), "view": _("View"), "provision": _("Provision"),
+}  # fmt: skip
 
 # Their pages show the tokens, and the seeds of second factors, themselves.
 admin.site.unregister([BlacklistedToken, OutstandingToken, TOTPDevice])
@@ -50,8 +53,22 @@ class PasswordForm(AdminPasswordChangeForm):
         return user
 
 
+class PermissionsField(StrictChoicesField):
+    def label_from_instance(self, permission):
+        """Django keeps its names of permissions in the table, in English."""
+        verb = permission.codename.partition("_")[0]
+        return f"{permission.content_type} | {VERBS.get(verb, permission.name)}"
+
+
+class GivesPermissions(BackOfficeAdmin):
+    def formfield_for_manytomany(self, db_field, request, **kwargs):
+        if db_field.related_model is Permission:
+            kwargs |= {"form_class": PermissionsField, "queryset": Permission.objects.select_related("content_type")}
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+
 @admin.register(User)
-class StaffAdmin(UserAdmin, BackOfficeAdmin):
+class StaffAdmin(UserAdmin, GivesPermissions):
     form = StaffForm
     add_form = UserCreationForm
     change_password_form = PasswordForm
@@ -79,7 +96,7 @@ class StaffAdmin(UserAdmin, BackOfficeAdmin):
 
 
 @admin.register(Group)
-class RoleAdmin(GroupAdmin, BackOfficeAdmin):
+class RoleAdmin(GroupAdmin, GivesPermissions):
     form = SeenForm
 
 

@@ -1,6 +1,7 @@
 """The back-office in German: every label that staff read has its translation, and nothing of it is on the wire."""
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from html import unescape
@@ -11,6 +12,8 @@ from auditlog.models import LogEntry
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets, label_for_field
+from django.contrib.auth.models import Group
+from django.contrib.staticfiles import finders
 from django.test import RequestFactory
 from django.urls import reverse
 from django.utils import translation
@@ -149,6 +152,18 @@ def test_the_audit_log_names_fields_and_operations_in_german(office):
     entry = apps.get_model("auditlog.LogEntry").objects.get()
     shown = office.get(change(entry), headers=GERMAN).content.decode()
     assert not [word for word in ("Vorher", "Vorname", "Ada", "Bea") if word not in shown]
+
+
+def test_permissions_and_the_script_that_gives_them_are_german(office):
+    role = Group.objects.create(name="Buchhaltung")
+    for page in (change(role), change(make_user())):
+        said = office.get(page, headers=GERMAN).content.decode()
+        assert "Kunden | Mandant | Bereitstellen" in said
+        assert "Can " not in said
+    texts = office.get(reverse("admin:jsi18n"), headers=GERMAN).content.decode()
+    assert not [text for text in ("Alle %s auswählen", "Verfügbare %s") if json.dumps(text) not in texts]
+    chosen = re.findall(r"gettext\(['\"](.*?)['\"]\)", Path(finders.find("admin/js/SelectFilter2.js")).read_text())
+    assert not [text for text in chosen if f"{json.dumps(text)}: " not in texts]
 
 
 def test_a_refusal_of_the_back_office_is_in_german(office):
