@@ -1,5 +1,6 @@
 """A tenant's timeline; the rotation of a run's secret; callbacks signed after Standard Webhooks."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -162,6 +163,15 @@ class TestATimeline:
         failed = next(entry for entry in entries if entry["name"] == "TENANT_PROVISIONING_FAILURE")
         assert "reported a failure" in failed["reason"]
         assert run.secret not in str(entries)
+
+    def test_has_a_refusal_when_the_first_of_its_minute_came(self, staff):
+        run = make_run()
+        bad = {"x-signature": "00", "x-timestamp": str(int(time.time() * 1000))}
+        for headers in (bad, {}, bad):
+            call_back(run, **headers)
+        entries = staff.get(f"/tenants/{run.tenant_id}/timeline").json()
+        kinds = [entry["kind"] for entry in entries if entry["kind"] in ("run", "refused", "callback")]
+        assert kinds == ["run", "callback", "refused", "run"]
 
     def test_begins_with_the_lead_and_is_the_leads_to_read(self, anyone, relayed, caller_for, staff):
         anyone.post("/leads", sign_up_body())

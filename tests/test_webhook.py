@@ -306,7 +306,7 @@ class TestTheLogOfCalls:
         assert (ReceivedCall.objects.count(), RefusedCall.objects.count()) == (2, 1)
         long_ago = timezone.now() - timedelta(days=2)
         ReceivedCall.objects.update(received_on=long_ago)
-        RefusedCall.objects.update(minute=long_ago)
+        RefusedCall.objects.update(refused_on=long_ago)
         relay.maintain()
         assert ReceivedCall.objects.get().run == open_
         assert not RefusedCall.objects.exists()

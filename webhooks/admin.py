@@ -58,7 +58,7 @@ class ReceivedCallAdmin(RecordAdmin):
 
 @admin.register(RefusedCall)
 class RefusedCallAdmin(RecordAdmin):
-    list_display = ("tenant", "minute", "reason")
+    list_display = ("tenant", "refused_on", "reason")
     list_select_related = ("tenant",)
     search_fields = ("tenant__name", "tenant__key")
-    ordering = ("-minute",)
+    ordering = ("-refused_on",)

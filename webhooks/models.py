@@ -54,20 +54,24 @@ class ReceivedCall(models.Model):
 
 
 class RefusedCall(models.Model):
-    """That calls in a tenant's name were refused: at most one row per tenant, minute and reason."""
+    """That calls in a tenant's name were refused: at most one row per tenant, minute and reason.
+
+    `refused_on` is the moment of the first of them.
+    """
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, verbose_name=_("tenant"), related_name="refused_calls")
     reason = models.CharField(_("reason"), max_length=50)
     minute = models.DateTimeField(_("minute"))
+    refused_on = models.DateTimeField(_("refused on"), default=timezone.now)
 
     class Meta:
         db_table = "refused_calls"
         verbose_name, verbose_name_plural = _("refused call"), _("refused calls")
         constraints = [models.UniqueConstraint(fields=["tenant", "minute", "reason"], name="one_refusal_a_minute")]
-        indexes = [models.Index(fields=["minute"], name="refused_calls_by_age")]
+        indexes = [models.Index(fields=["refused_on"], name="refused_calls_by_age")]
 
     def __str__(self):
-        return f"{self.reason}, {self.minute:%Y-%m-%d %H:%M}"
+        return f"{self.reason}, {self.refused_on:%Y-%m-%d %H:%M:%S}"
 
     @staticmethod
     def record(tenant_id: uuid.UUID, reason: str) -> None:
@@ -86,4 +90,4 @@ def prune() -> int:
     """Forget calls of ended runs, and refusals, that are older than WEBHOOK_LOG_EXPIRY; how many."""
     horizon = timezone.now() - settings.WEBHOOK_LOG_EXPIRY
     calls = ReceivedCall.objects.filter(received_on__lt=horizon).exclude(run__state=ProvisioningRun.State.OPEN)
-    return calls.delete()[0] + RefusedCall.objects.filter(minute__lt=horizon).delete()[0]
+    return calls.delete()[0] + RefusedCall.objects.filter(refused_on__lt=horizon).delete()[0]

@@ -16,5 +16,5 @@ def calls(subjects: Subjects, limit: int) -> Iterable[Entry]:
 
 def refusals(subjects: Subjects, limit: int) -> Iterable[Entry]:
     """That calls in the tenant's name were refused, at most once a minute and reason."""
-    for call in RefusedCall.objects.filter(tenant__in=subjects).order_by("-minute")[:limit]:
-        yield entry(time=call.minute, kind="refused", name=call.reason, outcome="401")
+    for call in RefusedCall.objects.filter(tenant__in=subjects).order_by("-refused_on")[:limit]:
+        yield entry(time=call.refused_on, kind="refused", name=call.reason, outcome="401")
