@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django_otp.models import Device, ThrottlingMixin
 
 from config.encryption import EncryptedTextField
+from config.pruning import delete_in_batches
 
 
 class User(AbstractUser):
@@ -90,4 +91,4 @@ class IdempotentRequest(models.Model):
     @staticmethod
     def prune() -> int:
         """Forget what is older than KEPT; how many."""
-        return IdempotentRequest.objects.filter(created_on__lt=timezone.now() - KEPT).delete()[0]
+        return delete_in_batches(IdempotentRequest.objects.filter(created_on__lt=timezone.now() - KEPT))

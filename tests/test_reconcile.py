@@ -4,15 +4,20 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from identity.models import IdempotentRequest
+from provisioning import relay
 from provisioning.connectors.base import PublishError
 from provisioning.models import Delivery, Event, ProvisioningRun
 from provisioning.requests import fail_run
 from tenants.models import Tenant, TenantStatus
 from tests.conftest import assert_error, bus_states, call_back, due_now, open_run, report, signed
 from tests.make import SUBSCRIPTION, make_run, make_tenant
+from webhooks.models import ReceivedCall, RefusedCall
 
 State = Delivery.State
 
@@ -135,3 +140,21 @@ class TestReconcile:
         due_now()
         assert [message["type"] for message in relayed()] == ["TENANT_CREATED", "TENANT_PROVISIONING"]
         assert call_back(open_run(tenant_id)).status_code == 204
+
+
+@pytest.mark.django_db
+def test_what_is_to_be_forgotten_is_deleted_some_rows_at_a_time(settings, monkeypatch):
+    settings.WEBHOOK_LOG_EXPIRY = timedelta(0)
+    long_ago = timezone.now() - timedelta(days=2)
+    for number in range(3):
+        run = make_run()
+        call_back(run, **{**signed(run, report(run)), "x-signature": "00"})
+        call_back(run)
+        IdempotentRequest.objects.create(scope=str(number), created_on=long_ago)
+    monkeypatch.setattr("config.pruning.AT_ONCE", 2)
+    with CaptureQueriesContext(connection) as captured:
+        relay.maintain()
+    for model in (IdempotentRequest, ReceivedCall, RefusedCall):
+        assert not model.objects.exists()
+        deletes = f'DELETE FROM "{model._meta.db_table}"'
+        assert len([query for query in captured if query["sql"].startswith(deletes)]) == 2, model

@@ -9,6 +9,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from config.pruning import delete_in_batches
 from provisioning.models import ProvisioningRun
 from tenants.models import Tenant
 
@@ -90,4 +91,4 @@ def prune() -> int:
     """Forget calls of ended runs, and refusals, that are older than WEBHOOK_LOG_EXPIRY; how many."""
     horizon = timezone.now() - settings.WEBHOOK_LOG_EXPIRY
     calls = ReceivedCall.objects.filter(received_on__lt=horizon).exclude(run__state=ProvisioningRun.State.OPEN)
-    return calls.delete()[0] + RefusedCall.objects.filter(refused_on__lt=horizon).delete()[0]
+    return delete_in_batches(calls) + delete_in_batches(RefusedCall.objects.filter(refused_on__lt=horizon))

@@ -4,6 +4,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 from tqdm import tqdm
 
+from config.pruning import delete_in_batches
 from identity import tokens
 from identity.models import IdempotentRequest
 from leads.models import LeadKey
@@ -37,7 +38,7 @@ class Command(BaseCommand):
         if not dry_run:
             begin_after_grace()
             overdue = list(tqdm(fail_overdue_runs(), total=len(overdue), unit="run", disable=None))
-            keys.delete()
+            delete_in_batches(keys)
             IdempotentRequest.prune()
             tokens.prune()
         for what, count, remedy in rows:
