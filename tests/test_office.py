@@ -1,12 +1,14 @@
 """The back-office: lists that stay quick, what is deleted and how it comes back."""
 
+import threading
+import uuid
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 from auditlog.models import LogEntry
 from django.contrib import admin
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -15,6 +17,7 @@ from billing.totals import Line
 from leads.models import LeadKey
 from provisioning.models import Delivery, Event, ProvisioningRun
 from tenants.models import Contact, Tenant
+from tests.conftest import at_once
 from tests.make import (
     make_address,
     make_config,
@@ -30,6 +33,7 @@ from tests.make import (
     make_tenant,
     make_user,
 )
+from tests.world import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -56,6 +60,16 @@ def statements(office, page: str) -> list[str]:
     with CaptureQueriesContext(connection) as queries:
         assert office.get(page).status_code == 200
     return [each["sql"] for each in queries]
+
+
+def waiting() -> int:
+    """How many of the connections to the database wait for a lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # a transaction would see the same again and again
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return cursor.fetchone()[0]
 
 
 class TestLists:
@@ -143,6 +157,27 @@ class TestWhatIsDeleted:
         assert office.post(change(contact), fields).status_code == 302
         contact.refresh_from_db()
         assert (contact.first_name, contact.tenant.name) == ("Grace", "Gone")
+
+    @pytest.mark.postgresql
+    def test_by_somebody_while_another_changes_as_many_makes_neither_fail(self, office, staff, transactional_db):
+        tenants = [make_tenant(id=uuid.UUID(int=number)) for number in (2**127, 1)]  # not in the order of locks
+        chosen = {"action": "delete_selected", "_selected_action": [str(each.id) for each in tenants], "post": "yes"}
+        held = threading.Event()
+
+        def act(number):
+            if number == 0:
+                with transaction.atomic():
+                    Tenant.objects.select_for_update().get(id=tenants[0].id)
+                    held.set()
+                    wait_until(lambda: waiting() == 2)
+                return 200
+            held.wait()
+            wait_until(lambda: waiting() == number - 1)
+            if number == 1:
+                return office.post(changelist(Tenant), chosen).status_code
+            return staff.patch('/tenants?where={"name":{"neq":""}}', {"name": "Acme plc"}).status_code
+
+        assert at_once(3, act) == [200, 302, 200]
 
     def test_is_restored_from_the_list(self, office):
         tenant = make_tenant(name="Gone", deleted=True)
