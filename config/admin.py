@@ -67,6 +67,13 @@ class BackOfficeAdmin(ModelAdmin):
     list_per_page = 50
     list_filter_submit = True
     warn_unsaved_form = True
+    formfield_overrides: ClassVar = {
+        models.ForeignKey: {"form_class": StrictChoiceField},
+        models.ManyToManyField: {"form_class": StrictChoicesField},
+        models.JSONField: {"form_class": StrictJSONField},
+        models.EmailField: {"form_class": StrictEmailField},
+        models.URLField: {"assume_scheme": "https"},  # which Django assumes from 6.0 on
+    }
     linked_by: ClassVar[set[str]] = set()
     """Lookups of links to the list, beside its filters."""
 
@@ -91,13 +98,6 @@ class BackOfficeAdmin(ModelAdmin):
         if obj is not None and issubclass(self.form, SeenForm) and self.has_change_permission(request, obj):
             fields.append("seen")
         return [(title, {**options, "fields": fields}), *others]
-
-    def formfield_for_dbfield(self, db_field, request, **kwargs):
-        if isinstance(db_field, models.ForeignKey):
-            kwargs["form_class"] = StrictChoiceField
-        elif isinstance(db_field, models.ManyToManyField):
-            kwargs["form_class"] = StrictChoicesField
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def response_action(self, request, queryset):
         """An action on the chosen ids; what is none, which no page of ours sends, is a malformed request."""
@@ -182,13 +182,6 @@ class AuditedAdmin(BackOfficeAdmin):
         kept = (*RECORD, *DELETION) if obj is not None and obj.deleted else RECORD
         record = [(_("Record"), {"fields": kept, "classes": ["tab"]})] if obj else []
         return [(title, {**options, "fields": fields}), *others, *record]
-
-    def formfield_for_dbfield(self, db_field, request, **kwargs):
-        if isinstance(db_field, models.JSONField):
-            kwargs["form_class"] = StrictJSONField
-        elif isinstance(db_field, models.EmailField):
-            kwargs["form_class"] = StrictEmailField
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
         """What somebody else has taken between the form's check and its saving is told, and nothing is saved."""

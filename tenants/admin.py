@@ -1,7 +1,6 @@
 from typing import ClassVar
 
 from django.contrib import admin
-from django.db import models
 from django.http import HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -130,9 +129,3 @@ class TenantConfigAdmin(PartAdmin):
 @admin.register(Branding)
 class BrandingAdmin(PartAdmin):
     list_display = ("tenant", "website")
-
-    def formfield_for_dbfield(self, db_field, request, **kwargs):
-        """An address without a scheme is meant to be https, which Django assumes from 6.0 on."""
-        if isinstance(db_field, models.URLField):
-            kwargs["assume_scheme"] = "https"
-        return super().formfield_for_dbfield(db_field, request, **kwargs)

@@ -321,13 +321,18 @@ def test_domains_are_written_with_commas_and_refused_where_they_are_none(office)
 
 
 def test_mail_addresses_are_refused_and_kept_as_by_the_api(office):
-    contact, lead = make_contact(), make_lead()
-    for obj in (contact, lead):
+    for obj in (make_contact(), make_lead(), make_user()):
         refused = office.post(change(obj), {**form_of(obj), "email": "ada@[127.0.0.1]"})
         assert "Enter a valid email address." in refused.content.decode()
         assert office.post(change(obj), {**form_of(obj), "email": "ada@müller.test"}).status_code == 302
         obj.refresh_from_db()
         assert obj.email == "ada@xn--mller-kva.test"
+
+
+def test_an_address_without_a_scheme_is_meant_to_be_https(office):
+    fields = {"tenant": str(make_tenant().id), "theme_metadata": "{}", "website": "acme.example"}
+    assert office.post(reverse("admin:tenants_branding_add"), fields).status_code == 302
+    assert Branding.objects.get().website == "https://acme.example"
 
 
 def test_the_language_of_a_lead_is_one_of_ours(office):
