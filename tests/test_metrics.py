@@ -1,5 +1,7 @@
 """What a relay tells Prometheus."""
 
+import socket
+
 import pytest
 import requests
 from prometheus_client import CollectorRegistry, generate_latest
@@ -9,7 +11,7 @@ from provisioning.metrics import Backlog
 from tests.make import make_run
 from tests.running import process, variables
 from tests.servers import free_port
-from tests.world import wait_until
+from tests.world import manage, wait_until
 
 
 @pytest.mark.django_db
@@ -41,3 +43,11 @@ def test_a_relay_answers_on_the_port_of_its_setting():
 
     with process("manage.py", "relay", env=environment):
         wait_until(lambda: 'tenantry_delivery_attempts_total{destination="bus:memory",state="delivered"} 1.0' in told())
+
+
+def test_a_relay_whose_port_is_taken_is_refused(tmp_path):
+    with socket.create_server(("0.0.0.0", 0)) as other:
+        port = other.getsockname()[1]
+        refused = manage("relay", VAR_DIR=str(tmp_path), RELAY_METRICS_PORT=str(port))
+    assert refused.returncode != 0
+    assert refused.stderr == f"CommandError: RELAY_METRICS_PORT {port} cannot be had: Address already in use.\n"

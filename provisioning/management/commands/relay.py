@@ -4,7 +4,7 @@ import signal
 import threading
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from provisioning import metrics, relay
 
@@ -20,7 +20,13 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         if settings.RELAY_METRICS_PORT:
-            metrics.serve(settings.RELAY_METRICS_PORT)
+            self.tell_metrics(settings.RELAY_METRICS_PORT)
         self.stdout.write("relay: started")
         attempts = relay.run(stop, once=once)
         self.stdout.write(f"relay: stopped after {attempts} attempts")
+
+    def tell_metrics(self, port: int) -> None:
+        try:
+            metrics.serve(port)
+        except OSError as error:
+            raise CommandError(f"RELAY_METRICS_PORT {port} cannot be had: {error.strerror}.") from error
