@@ -173,6 +173,12 @@ def hosts(name: str, default: Sequence[str]) -> list[str]:
     return found
 
 
+def host_of(url: str) -> str:
+    """The host of `url` as a browser names it in the Host header: IPv6 in its short form, in brackets."""
+    host = str(urlsplit(url).hostname)
+    return f"[{ipaddress.IPv6Address(host)}]" if ":" in host else host
+
+
 def ip_address(name: str, default: str) -> str:
     """An address of this machine, as IPv4 or IPv6 writes it; no name."""
     value = text(name, default)

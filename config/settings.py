@@ -11,7 +11,7 @@ import re
 import secrets
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from corsheaders.defaults import default_headers
 from cryptography.fernet import Fernet
@@ -67,7 +67,7 @@ except ValueError as error:
 # --- Applications ----------------------------------------------------------------------------------------------------
 
 DEBUG = False  # Django's debug pages show settings and variables; errors go to the log with their request id instead
-ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", [str(urlsplit(PUBLIC_URL).hostname)] if PRODUCTION else ["*"])
+ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", [env.host_of(PUBLIC_URL)] if PRODUCTION else ["*"])
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 APPEND_SLASH = False

@@ -114,6 +114,13 @@ def test_a_complete_production_environment_passes_the_deployment_check(tmp_path)
     assert found.returncode == 0, found.stderr
 
 
+def test_a_public_url_with_an_ipv6_address_is_answered_under_it(tmp_path):
+    asked = "from django.test import Client; print(Client().get('/x', headers={'host': '[::1]:8000'}).status_code)"
+    address = {"PUBLIC_URL": "http://[0:0::1]:8000", "DB_HOST": "", "REDIS_HOST": ""}
+    found = manage("shell", "-v0", "-c", asked, VAR_DIR=str(tmp_path), **{**PRODUCTION, **address})
+    assert found.stdout.split() == ["404"], found.stderr
+
+
 def test_weak_production_settings_are_warned_of_with_their_ids(tmp_path):
     weak = {**PRODUCTION, "JWT_SECRET": "short", "PUBLIC_URL": "http://x.example", "DB_HOST": "", "REDIS_HOST": ""}
     found = manage("check", "--deploy", VAR_DIR=str(tmp_path), **weak)
