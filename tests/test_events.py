@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from provisioning.schemas import PROPERTIES
-from tests.conftest import Caller, assert_error, call_back, call_users, report
+from tests.conftest import Caller, assert_error, call_back, call_users, report, users_body
 from tests.make import (
     SUBSCRIPTION,
     make_address,
@@ -101,6 +101,16 @@ def test_its_tenant_may_be_sent_to_manage_users_as_it_is_and_the_apis_too(staff,
         invented = [{**whole["contacts"][0], "role": "admin"}]
         error = assert_error(call_users(run, **{**whole, "contacts": invented}), 422)
         assert [detail["path"] for detail in error["details"]] == ["/tenant/contacts/0/role"]
+
+
+def test_its_plan_may_be_sent_to_manage_users_as_it_is(staff, relayed):
+    tenant = make_contact(make_tenant(), is_primary=True).tenant
+    plan = {"id": "p-1", "name": "Premium", "tier": "premium", "sizeConfig": {"nodes": 3}, "regions": ["eu"]}
+    staff.post(f"/tenants/{tenant.id}/provision", {**SUBSCRIPTION, "plan": plan})
+    run = tenant.runs.get()
+    body = json.loads(users_body(run))
+    for sent, status in ((relayed()[-1]["subscription"]["plan"], 200), ({"name": "Premium"}, 422), ("PREMIUM", 422)):
+        assert call_users(run, json.dumps({**body, "plan": sent}).encode()).status_code == status
 
 
 def test_a_draft_is_issued_when_it_leaves_the_draft(staff, relayed):

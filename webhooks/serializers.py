@@ -85,7 +85,14 @@ class UsersTenantSerializer(CopySerializer):
 
 
 class UsersPlanSerializer(Serializer):
+    """A plan, which is any object with a tier."""
+
     tier = Text(max_length=20)
+
+    def to_internal_value(self, data):
+        if isinstance(data, Mapping):
+            data = {name: value for name, value in data.items() if name in self.fields}
+        return super().to_internal_value(data)
 
 
 class UsersCallSerializer(Serializer):

@@ -74,8 +74,8 @@ class UsersView(SignedView):
     def post(self, request):
         """Signed with the run's secret; possible while the run is open. Everything is read from the service's own data:
         the body's copy is checked to agree (400). Tenant and contacts may have the other fields that they have in the
-        event or the API, which are ignored; what is none of these is refused (422). The same call again answers the
-        same authId; what failed goes on from where it was."""
+        event or the API, and a plan whatever it has beside its tier: that is ignored; what else a tenant or contact has
+        is refused (422). The same call again answers the same authId; what failed goes on from where it was."""
         run, body = run_behind_users_call(request._request)
         call = stored(run=run, request=request._request, body=self.storable(body))
         with answering(call):
