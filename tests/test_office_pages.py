@@ -131,6 +131,15 @@ def test_every_page_is_accessible_and_looks_right(office, visit, device):
         assert page.evaluate(TABLES_FIT), name
 
 
+def test_the_login_fits_a_phone_whatever_the_service_is_called(office, visit):
+    page = visit("phone", viewport={"width": 375, "height": 667})
+    page.goto(f"{office.url}/admin/login/")
+    page.evaluate("document.querySelector('h1 span:last-child').append('W'.repeat(100))")
+    picture(page, "52-long-name", device="phone")
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 375, page.evaluate(TOO_WIDE)
+
+
 def test_an_open_page_follows_the_scheme_of_the_system_until_one_is_chosen(office, visit):
     page = visit()
     page.goto(f"{office.url}/admin/login/")
