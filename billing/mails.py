@@ -3,7 +3,7 @@
 from django.core.mail import EmailMultiAlternatives
 from django.utils.functional import lazy
 
-from billing import gateways
+from billing import gateways, texts
 from billing.documents import file_of
 from billing.models import CreditNote, Invoice, InvoiceStatus, Subscription
 from billing.money import shown
@@ -11,7 +11,7 @@ from billing.periods import local_date
 from config.mail import compose
 from tenants.models import Contact, Tenant
 
-amount = lazy(shown, str)
+amount, day = lazy(shown, str), lazy(texts.day, str)
 """In the language that the mail comes to be rendered in."""
 
 
@@ -60,7 +60,7 @@ def subscription_ending(ending: Subscription) -> EmailMultiAlternatives | None:
         return None
     return compose(
         "subscription_ending", to=contact.email, language=ending.tenant.language, contact=contact, subscription=ending,
-        tenant=ending.tenant, day=local_date(ending.end_date),
+        tenant=ending.tenant, day=day(local_date(ending.end_date)),
     )  # fmt: skip
 
 
@@ -70,6 +70,6 @@ def _how_to_pay(invoice: Invoice) -> dict:
     is_open = invoice.status == InvoiceStatus.PENDING
     return {
         "open_amount": amount(invoice.open_amount, invoice.currency_code) if is_open else None,
-        "due": local_date(invoice.due_date),
+        "due": day(local_date(invoice.due_date)),
         "link": next(filter(None, urls), None) if is_open else None,
     }

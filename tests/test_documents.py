@@ -118,14 +118,14 @@ class TestTheLanguage:
         assert "Invoice" in text
         assert "120.50 EUR" in text
 
-    def test_is_that_of_the_amounts_of_its_mail_too(self, staff, tenant, monkeypatch, relayed, mailoutbox):
+    def test_is_that_of_the_amounts_and_days_of_its_mail_too(self, staff, tenant, monkeypatch, relayed, mailoutbox):
         make_contact(tenant)
-        staff.post("/invoices", invoice_body(tenant, amount=1120.5))
+        staff.post("/invoices", invoice_body(tenant, amount=1120.5, dueDate="2026-02-14T00:00:00Z"))
         monkeypatch.undo()  # the outbox goes by the time of now
         relayed()
         (mail,) = mailoutbox
         assert mail.subject.endswith(": 1.120,50 EUR")
-        assert "Bitte zahlen Sie 1.120,50 EUR" in mail.body
+        assert "Bitte zahlen Sie 1.120,50 EUR bis zum 14.02.2026" in mail.body
 
     def test_is_that_of_the_lines_that_we_write(self, staff, tenant, clock):
         path = f"/subscriptions/{self.subscribed(staff, tenant, '49')}/change-plan"
