@@ -11,8 +11,8 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Count, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce, TruncDate
+from django.db.models import Q, QuerySet
+from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from billing import invoicing, proration, terms, texts
@@ -40,13 +40,24 @@ def due(today: datetime.date) -> QuerySet[Subscription]:
 
 
 def forecast(today: datetime.date) -> list[tuple[str, int, Decimal]]:
-    """Of what is due: currency, number of subscriptions and the sum of their prices, net. One statement.
+    """What a run would issue by `today`: currency, number of invoices and their sum, net.
 
-    Of each the next period counts, whole, at the price of the plan that it moves to then.
+    The subscriptions move as they would in the run, but nothing is written; memory does not grow with their number.
     """
-    currency, price = Coalesce("next_plan__currency_code", "currency_code"), Coalesce("next_plan__price", "price")
-    rows = due(today).values(currency=currency).order_by("currency")
-    return [(row["currency"], row["count"], row["total"]) for row in rows.annotate(count=Count("id"), total=Sum(price))]
+    sums: dict[str, tuple[int, Decimal]] = {}
+    for subscription in _with_parties(due(today)).iterator(CHUNK):
+        while not _has_ended(subscription) and (subscription.next_invoice_on or today) <= today:
+            _take_next_plan(subscription)
+            invoice = next_invoice(subscription, None)
+            if invoice is not None:
+                count, total = sums.get(invoice.currency_code, (0, ZERO))
+                sums[invoice.currency_code] = count + 1, total + invoice.subtotal
+    return [(currency, *sums[currency]) for currency in sorted(sums)]
+
+
+def _with_parties(subscriptions: QuerySet[Subscription]) -> QuerySet[Subscription]:
+    """With all that an invoice says of them."""
+    return subscriptions.select_related("tenant__address", "tenant__lead").prefetch_related("plan", "next_plan")
 
 
 @transaction.atomic
@@ -55,10 +66,9 @@ def bill_chunk(today: datetime.date, *, actor: uuid.UUID | None) -> list[Invoice
 
     Rows that another run has locked are left to it.
     """
-    rows = due(today).select_related("tenant__address", "tenant__lead").prefetch_related("plan", "next_plan")
     skips = connection.features.has_select_for_update_skip_locked
-    rows = rows.order_by("next_invoice_on", "id").select_for_update(of=("self",), no_key=True, skip_locked=skips)
-    chunk = list(rows[:CHUNK])
+    rows = _with_parties(due(today)).order_by("next_invoice_on", "id")
+    chunk = list(rows.select_for_update(of=("self",), no_key=True, skip_locked=skips)[:CHUNK])
     return bill(chunk, actor=actor) if chunk else None
 
 
@@ -67,19 +77,14 @@ def bill(
 ) -> list[Invoice]:
     """Issue the next invoice of each locked subscription, and move it to the period that the invoice is for.
 
-    What is free moves on without an invoice; what ends before stays where it is, as does what is agreed of it. A next
-    plan in another currency waits until the credit is used up. `besides` names the columns that the caller has changed,
-    to be written with what moves.
+    What is free moves on without an invoice; what ends before stays where it is, as does what is agreed of it.
+    `besides` names the columns that the caller has changed, to be written with what moves.
     """
     invoices, moved, changed = [], [], []
     for subscription in subscriptions:
-        start, last = subscription.next_invoice_on, subscription.ends_on
-        if start is not None and last is not None and start >= last:
+        if _has_ended(subscription):
             continue
-        plan = subscription.next_plan
-        if plan is not None and (not subscription.credit or plan.currency_code == subscription.currency_code):
-            subscription.take_terms_of(plan)
-            subscription.next_plan = None
+        if _take_next_plan(subscription):
             changed.append(subscription)
         moved.append(subscription)
         invoice = next_invoice(subscription, actor)
@@ -91,6 +96,23 @@ def bill(
         subscriptions_changed.send(Subscription, subscriptions=changed, actor=actor)
     invoicing.issue(invoices, actor=actor)
     return invoices
+
+
+def _has_ended(subscription: Subscription) -> bool:
+    """Whether the next period would begin when the subscription has ended."""
+    start, last = subscription.next_invoice_on, subscription.ends_on
+    return start is not None and last is not None and start >= last
+
+
+def _take_next_plan(subscription: Subscription) -> bool:
+    """Move to the plan that begins with the next period, if any; one in another currency waits until the credit is used
+    up."""
+    plan = subscription.next_plan
+    if plan is None or (subscription.credit and plan.currency_code != subscription.currency_code):
+        return False
+    subscription.take_terms_of(plan)
+    subscription.next_plan = None
+    return True
 
 
 def bill_until(day: datetime.date, subscription: Subscription, *, actor: uuid.UUID | None) -> None:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from billing import renewals
 from billing.models import Invoice, Subscription, SubscriptionStatus
+from billing.money import shown
 from billing.numbering import take
 from billing.periods import local_date, midnight
 from provisioning.models import Event
@@ -209,7 +210,7 @@ class TestRenewals:
         for _ in range(2):
             make_subscription(plan=plan)
         call_command("generate_invoices", "--date", "2026-02-01", "--dry-run")
-        assert "2 subscriptions are due: 98.00 EUR net" in capsys.readouterr().out
+        assert "2 invoices would be issued: 98.00 EUR net" in capsys.readouterr().out
         assert not Invoice.objects.exists()
         call_command("generate_invoices", "--date", "2026-02-01", "--pdf")
         assert "2 invoices were issued" in capsys.readouterr().out
@@ -223,9 +224,27 @@ class TestRenewals:
         make_subscription(status=SubscriptionStatus.CANCELLED)
         call_command("generate_invoices", "--date", str(TODAY), "--dry-run")
         assert capsys.readouterr().out.splitlines() == [
-            "1 subscriptions are due: 49.00 EUR net", "1 subscriptions are due: 5,000 JPY net",
+            "1 invoices would be issued: 1.75 EUR net", "1 invoices would be issued: 5,000 JPY net",
         ]  # fmt: skip
         assert generate(TODAY) == 2
+
+    def test_are_announced_as_many_as_are_due(self, capsys):
+        make_subscription(next_plan=make_plan(price=99))
+        make_subscription(plan=make_plan(price=0))
+        make_subscription(credit=60, end_date=midnight(date(2026, 3, 14)))
+        make_subscription(price=98, credit=98, next_plan=make_plan(price=5000, currency_code="JPY"))
+        day = "2026-03-31"
+        call_command("generate_invoices", "--date", day, "--dry-run")
+        announced = capsys.readouterr().out.splitlines()
+        assert not Invoice.objects.exists()
+        issued = {"EUR": [], "JPY": []}
+        assert generate(date.fromisoformat(day)) == 8
+        for invoice in Invoice.objects.all():
+            issued[invoice.currency_code].append(invoice.subtotal)
+        assert announced == [
+            f"{len(found)} invoices would be issued: {shown(sum(found), currency)} net"
+            for currency, found in issued.items()
+        ]
 
 
 def test_a_period_that_is_billed_ahead_may_change_before_it_begins(staff, clock):

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         today = date or local_date(timezone.now())
         if dry_run:
             for currency, count, total in renewals.forecast(today):
-                self.stdout.write(f"{count} subscriptions are due: {shown(total, currency)} net")
+                self.stdout.write(f"{count} invoices would be issued: {shown(total, currency)} net")
             return
         self.begun = self.reported = time.monotonic()
         self.done = 0
