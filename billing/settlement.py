@@ -3,12 +3,12 @@
 import datetime
 import logging
 import uuid
-from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound
@@ -46,15 +46,21 @@ def locked(invoice_id: uuid.UUID) -> Invoice:
     return invoice
 
 
-def lock_owners(invoice_ids: Sequence[uuid.UUID]) -> None:
-    """Lock the rows of the tenants, and then of the subscriptions, of several invoices that are to be changed in one
-    transaction, before the first of them.
+def locked_latest_first(invoices: InvoiceQuerySet) -> list[uuid.UUID]:
+    """The ids of several invoices in the order to change them in, in one transaction. The rows of their tenants, their
+    subscriptions and their own are locked, in this order.
 
-    Else the first invoice's number would be taken before the second's tenant is locked, which is the wrong order.
+    All of them before the first changes, else its number would be taken before the next one's tenant is locked, which
+    is the wrong order. Later invoices are paid by credit of earlier ones, so that the latest has to be cancelled first;
+    drafts are the last, by the day they begin.
     """
-    invoices = Invoice.objects.filter(id__in=invoice_ids)
-    Tenant.everything.filter(id__in=invoices.values("tenant_id")).lock()
-    Subscription.everything.filter(id__in=invoices.values("subscription_id")).lock()
+    ids = list(invoices.values_list("id", flat=True))
+    rows = Invoice.objects.filter(id__in=ids)
+    Tenant.everything.filter(id__in=rows.values("tenant_id")).lock()
+    Subscription.everything.filter(id__in=rows.values("subscription_id")).lock()
+    list(rows.order_by("tenant_id", "id").select_for_update(of=("self",), no_key=True).values_list("id"))
+    latest = (F("issued_on").desc(nulls_last=True), F("number").desc(nulls_last=True), "start_date", "id")
+    return list(rows.order_by(*latest).values_list("id", flat=True))
 
 
 @transaction.atomic

@@ -305,6 +305,16 @@ class TestAChangeOfPlan:
         assert stands(subscription) == 0
         assert self.change(staff, subscription, make_plan(price=0))["credit"] == 0
 
+    def test_and_many_periods_paid_by_its_credit_are_cancelled_by_one_request(self, staff, clock):
+        clock(TODAY)
+        subscription = make_subscription(plan=make_plan(price=1200, billing_cycle="YEARLY"))
+        generate(TODAY)
+        clock(date(2026, 2, 3))
+        self.change(staff, subscription, make_plan(price=100))
+        generate(date(2026, 12, 3))
+        assert staff.patch('/invoices?where={"status":{"neq":2}}', {"status": "CANCELLED"}).json() == {"count": 12}
+        assert stands(subscription) == 0
+
     def test_is_given_back_of_the_latest_invoices_first(self, staff, subscription, clock):
         clock(date(2026, 2, 14))
         self.change(staff, subscription, make_plan(price=99))

@@ -76,11 +76,11 @@ class InvoiceViewSet(IdempotentMixin, ApiViewSet):
         self._change(instance.id, dict(values))
 
     def perform_bulk_update(self, queryset, values):
-        ids = list(queryset.order_by("tenant_id", "id").values_list("id", flat=True))
-        if any(value is not None for value in values.values()):
-            settlement.lock_owners(ids)
-            for id in ids:
-                self._change(id, dict(values))
+        if all(value is None for value in values.values()):
+            return queryset.count()
+        ids = settlement.locked_latest_first(queryset)
+        for id in ids:
+            self._change(id, dict(values))
         return len(ids)
 
     def _change(self, id, values) -> None:
