@@ -20,7 +20,7 @@ from billing.models import Invoice, InvoiceStatus, Subscription, SubscriptionSta
 from billing.money import ZERO
 from billing.periods import ONE_DAY, day_in_month, local_date, midnight, period_end, zone
 from billing.signals import subscriptions_changed
-from billing.totals import Line
+from billing.totals import Line, coming_to, totals
 
 CHUNK = 500
 """Subscriptions in a transaction. Memory grows with it, and the time that others wait for a number."""
@@ -168,15 +168,18 @@ def price_of(subscription: Subscription, start: datetime.date, end: datetime.dat
 
 
 def put_lines(invoice: Invoice, subscription: Subscription, lines: Sequence[Line]) -> None:
-    """Give a draft `lines`, less as much of the subscription's credit as they can take.
-
-    From lines at another tax rate than the credit's none is taken, since it could turn the total negative.
-    """
-    subtotal = sum((line.net(subscription.currency_code) for line in lines), ZERO)
-    if subscription.credit and all(line.tax_rate == subscription.tax_rate for line in lines):
-        invoice.credit_taken = min(subscription.credit, subtotal)
+    """Give a draft `lines`, less as much of the subscription's credit as they come to."""
+    if subscription.credit:
+        total = totals(lines, subscription.currency_code).total
+        invoice.credit_taken = min(subscription.credit, total)
         subscription.credit -= invoice.credit_taken
-        lines = [*lines, Line(texts.credit(subscription), -invoice.credit_taken, tax_rate=subscription.tax_rate)]
+        lines = coming_to(
+            total - invoice.credit_taken,
+            lines,
+            Line(texts.credit(subscription), ZERO, tax_rate=subscription.tax_rate),
+            rounding=texts.rounding(subscription),
+            currency=subscription.currency_code,
+        )
     invoicing.put_lines(invoice, lines)
 
 

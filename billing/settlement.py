@@ -4,7 +4,6 @@ import datetime
 import logging
 import uuid
 from decimal import Decimal
-from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -20,7 +19,7 @@ from billing.models.invoices import InvoiceQuerySet
 from billing.money import MOST, ZERO, shown
 from billing.periods import local_date, midnight
 from billing.signals import invoice_credited, invoice_paid
-from billing.totals import TaxOfRate, at_rate, kept_taxes, split_credit
+from billing.totals import TaxOfRate, kept_taxes, split_credit, without_tax
 from config.errors import Conflict
 from tenants.lifecycle import locked_in_any_case
 from tenants.models import Tenant
@@ -197,23 +196,27 @@ def _credit_note(invoice: Invoice, parts: list[TaxOfRate], reason: str, actor: u
     return note
 
 
-def give_back(subscription: Subscription, net: Decimal, *, start: datetime.date, end: datetime.date) -> None:
+def give_back(subscription: Subscription, amount: Decimal, *, start: datetime.date, end: datetime.date) -> None:
     """Add to the credit of a locked subscription what its plan's change gives back of the period from `start` to `end`.
 
-    The invoices of the period keep how much of them that was: the latest first, each what stands of it, so that a
-    credit note does not give it once more.
+    The invoices of the period, of which so much must stand, keep how much of them that was: the latest first, each what
+    stands of it, so that a credit note does not give it once more.
     """
-    subscription.credit += net
-    rest = at_rate(net, ZERO, former=subscription.tax_rate, currency=subscription.currency_code)
-    if not rest:
+    if not amount:
         return
+    subscription.credit += amount
     rows = _of_period(subscription, start, end).order_by("id").select_for_update(of=("self",), no_key=True)
     for invoice in sorted(rows, key=lambda each: each.start_date, reverse=True):
-        part = min(rest, invoice.standing)
+        part = min(amount, invoice.standing)
         if part > 0:
-            rest -= part
+            amount -= part
             invoice.given_back += part
             invoice.save(update_fields=["given_back"])
+
+
+def standing_of_period(subscription: Subscription, start: datetime.date, end: datetime.date) -> Decimal:
+    """What stands, with tax, of the invoices that charge the days until the end of a period."""
+    return sum((each.standing for each in _of_period(subscription, start, end)), ZERO)
 
 
 def _of_period(subscription: Subscription, start: datetime.date, end: datetime.date) -> InvoiceQuerySet:
@@ -234,21 +237,19 @@ def _tell_subscription(invoice: Invoice, amount: Decimal, actor: uuid.UUID | Non
         return
     currency = invoice.currency_code
     same_currency = currency == subscription.currency_code
-    at_present = partial(at_rate, rate=subscription.tax_rate, currency=currency)
     if invoice.credit_taken and invoice.settled_status() == InvoiceStatus.CANCELLED:
         if not same_currency:
             refusal = _("The credit of %(credit)s that was taken off the invoice cannot be turned into %(currency)s.")
             taken = {"credit": shown(invoice.credit_taken, currency), "currency": subscription.currency_code}
             raise Conflict(refusal % taken, code="currency")
-        subscription.credit += at_present(invoice.credit_taken, former=invoice.credit_tax_rate)
+        subscription.credit += invoice.credit_taken
     beyond = max(-invoice.standing, ZERO)
     if beyond:
         credit = subscription.credit if same_currency else ZERO
-        if at_present(beyond, former=ZERO) > credit:
-            most = amount - beyond + at_rate(credit, ZERO, former=subscription.tax_rate, currency=currency)
+        if beyond > credit:
             refusal = _("No more can be credited than %s: the rest was given back as credit, and that is spent.")
-            raise Conflict(refusal % shown(most, currency), code="amount")
-        subscription.credit -= at_present(beyond, former=ZERO)
+            raise Conflict(refusal % shown(amount - beyond + credit, currency), code="amount")
+        subscription.credit -= beyond
         invoice.given_back -= beyond
     _lower_period_price(subscription, invoice)
     subscription.modified_by = actor
@@ -274,7 +275,7 @@ def _lower_period_price(subscription: Subscription, changed: Invoice) -> None:
         ),
         ZERO,
     )
-    net = at_rate(standing, subscription.period_tax_rate, former=ZERO, currency=currency)
+    net = without_tax(standing, subscription.period_tax_rate, currency)
     subscription.period_price = min(subscription.period_price, net)
 
 

@@ -19,10 +19,10 @@ from rest_framework.exceptions import NotFound
 from billing import invoicing, proration, renewals, settlement, terms, texts
 from billing.models import Invoice, InvoiceStatus, Plan, Subscription, SubscriptionStatus
 from billing.models.subscriptions import LIVE
-from billing.money import shown
+from billing.money import ZERO, shown
 from billing.periods import ONE_DAY, local_date, midnight
 from billing.signals import subscription_ended, subscriptions_changed
-from billing.totals import Line, at_rate
+from billing.totals import Line, coming_to, with_tax
 from config.errors import Conflict
 from tenants import lifecycle
 from tenants.models import Tenant, TenantStatus
@@ -167,22 +167,24 @@ def change_plan(subscription_id: uuid.UUID, *, plan: Plan, at_once: bool, actor:
 def _prorate(subscription: Subscription, former_cycle: str, since: datetime.date, actor: uuid.UUID | None) -> None:
     """Settle the running period between what stands of what it was charged at and the new terms from `since` on.
 
-    Unused time is given back at the tax rate it was charged at. Where the subscription ends before the period, the days
-    until then are settled and the period ends with them. What was charged of the days after is kept as credit: the next
-    period of one that goes on after all begins there.
+    Unused time is given back with the tax it was charged with, and no more of it than stands of the invoices. Where the
+    subscription ends before the period, the days until then are settled and the period ends with them. What was charged
+    of the days after is kept as credit: the next period of one that goes on after all begins there.
+
+    To the minor unit, whatever changes come after each other: what a price's days from one on come to is their net
+    price, cut by one running function, and the tax of that, rounded.
     """
     start, end, currency = subscription.period_start, subscription.period_end, subscription.currency_code
     assert start is not None
     assert end is not None
     last = min(end, subscription.ends_on or end)
-    rate = subscription.period_tax_rate
+    rate, standing = subscription.period_tax_rate, settlement.standing_of_period(subscription, start, end)
     unused = partial(proration.unused, subscription.period_price, currency, start=start, end=end)
-    after = unused(since=last)
-    back = unused(since=since) - after
-    worth = at_rate(back, subscription.tax_rate, former=rate, currency=currency)
+    after = min(with_tax(unused(since=last), rate, currency), standing)
+    back = min(with_tax(unused(since=since), rate, currency), standing) - after
     give_back = partial(settlement.give_back, subscription, start=start, end=end)
     if subscription.billing_cycle != former_cycle:
-        give_back(worth)
+        give_back(back)
         subscription.next_invoice_on, subscription.anchor_day = since, since.day
         invoice = renewals.next_invoice(subscription, actor)
         if invoice is not None:
@@ -192,18 +194,21 @@ def _prorate(subscription: Subscription, former_cycle: str, since: datetime.date
         subscription.period_end = subscription.next_invoice_on = last
         subscription.period_price = renewals.price_of(subscription, start, last)
         subscription.period_tax_rate = subscription.tax_rate
-        charge = proration.unused(subscription.period_price, currency, start=start, end=last, since=since)
-        if charge < worth:
-            give_back(worth - charge)
-        elif charge > worth:
+        net = proration.unused(subscription.period_price, currency, start=start, end=last, since=since)
+        charge = with_tax(net, subscription.tax_rate, currency)
+        if charge < back:
+            give_back(back - charge)
+        elif charge > back:
             days = (since, last - ONE_DAY)
-            lines = [Line(texts.period(subscription, *days), charge, tax_rate=subscription.tax_rate)]
+            lines = [Line(texts.period(subscription, *days), net, tax_rate=subscription.tax_rate)]
             if back:
-                lines.append(Line(texts.unused_time(subscription, *days), -back, tax_rate=rate))
+                unused_time = Line(texts.unused_time(subscription, *days), ZERO, tax_rate=rate)
+                rounding = texts.rounding(subscription)
+                lines = coming_to(charge - back, lines, unused_time, rounding=rounding, currency=currency)
             invoice = renewals.draft(subscription, since, last, actor=actor)
             renewals.put_lines(invoice, subscription, lines)
             invoicing.issue([invoice], actor=actor)
-    give_back(at_rate(after, subscription.tax_rate, former=rate, currency=currency))
+    give_back(after)
 
 
 @transaction.atomic
@@ -220,13 +225,10 @@ def amend(subscription_id: uuid.UUID, *, values: Mapping[str, Any], actor: uuid.
     was_cancelled = subscription.cancel_at_period_end
     if values.get("cancel_at_period_end") and not was_cancelled and subscription.status == SubscriptionStatus.ACTIVE:
         renewals.bill_until(local_date(timezone.now()) + ONE_DAY, subscription, actor=actor)
-    former_rate, former_end = subscription.tax_rate, subscription.end_date
+    former_end = subscription.end_date
     for name, value in values.items():
         setattr(subscription, name, value)
     subscription.modified_by = actor
-    subscription.credit = at_rate(
-        subscription.credit, subscription.tax_rate, former=former_rate, currency=subscription.currency_code
-    )
     if subscription.cancel_at_period_end and subscription.status == SubscriptionStatus.PENDING:
         return end(subscription, SubscriptionStatus.CANCELLED, actor=actor)
     if "end_date" in values:

@@ -37,6 +37,11 @@ def credit(subscription: Subscription) -> str:
         return _("Credit for unused time")
 
 
+def rounding(subscription: Subscription) -> str:
+    with in_language(subscription.tenant.language):
+        return _("Rounding")
+
+
 def credit_for(invoice: Invoice) -> str:
     with in_language(invoice.buyer.get("language", "")):
         return _("Credit for invoice %(number)s") % {"number": invoice.number}

@@ -5,7 +5,7 @@ then (as EN 16931 has it, BR-CO-17), so that the lines and the taxes add up to t
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -63,9 +63,28 @@ def totals(lines: Sequence[Line], currency: str) -> Totals:
     )
 
 
-def at_rate(net: Decimal, rate: Decimal, *, former: Decimal, currency: str) -> Decimal:
-    """What comes with tax of `rate` to what `net` comes to with tax of the `former` rate, in percent."""
-    return rounded(net * (HUNDRED + former) / (HUNDRED + rate), currency)
+def with_tax(net: Decimal, rate: Decimal, currency: str) -> Decimal:
+    return net + rounded(net * rate / HUNDRED, currency)
+
+
+def without_tax(total: Decimal, rate: Decimal, currency: str) -> Decimal:
+    """The net amount that comes closest to `total` with tax of `rate`, in percent."""
+    return rounded(total * HUNDRED / (HUNDRED + rate), currency)
+
+
+def coming_to(total: Decimal, lines: Sequence[Line], last: Line, *, rounding: str, currency: str) -> list[Line]:
+    """`lines` and `last`, at the price that brings them to `total`, with tax.
+
+    Not every total can be had at a tax rate, since the tax is rounded: at 19 % 0.02 net come to 0.02, and 0.03 to 0.04.
+    The rest, one minor unit at most, is then a line named `rounding`, without tax (as the rounding amount of EN 16931,
+    BT-114).
+    """
+    others = totals([line for line in lines if line.tax_rate != last.tax_rate], currency).total
+    same = sum((line.net(currency) for line in lines if line.tax_rate == last.tax_rate), ZERO)
+    price = without_tax(total - others, last.tax_rate, currency) - same
+    lines = [*lines, replace(last, unit_price=price)]
+    rest = total - totals(lines, currency).total
+    return [*lines, Line(rounding, rest)] if rest else lines
 
 
 def kept_lines(lines: Iterable[Mapping[str, Any]]) -> list[Line]:

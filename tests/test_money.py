@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from billing.money import minor_units, rounded
 from billing.periods import local_date, midnight, period_end
 from billing.proration import unused, used
-from billing.totals import Line, split_credit, totals
+from billing.totals import Line, coming_to, split_credit, totals, with_tax
 
 quick = settings(max_examples=150)
 CURRENCIES = st.sampled_from(["EUR", "USD", "JPY", "KWD", "CLP"])
@@ -54,6 +54,30 @@ def test_lines_and_taxes_add_up_to_the_total_to_the_last_minor_unit(lines, curre
     for tax in found.taxes:
         exact = Decimal(tax["net"]) * Decimal(tax["rate"]) / 100
         assert abs(Decimal(tax["tax"]) - exact) <= Decimal(1).scaleb(-minor_units(currency)) / 2
+
+
+@quick
+@given(
+    lines=LINES, currency=CURRENCIES, rate=PERCENT, units=st.integers(0, 9_999_999),
+)  # fmt: skip
+def test_lines_are_brought_to_any_total_by_one_that_leaves_a_minor_unit_at_most_to_rounding(
+    lines, currency, rate, units
+):
+    unit = Decimal(1).scaleb(-minor_units(currency))
+    found = coming_to(units * unit, lines, Line("last", Decimal(1), tax_rate=rate), rounding="rest", currency=currency)
+    assert totals(found, currency).total == units * unit
+    assert found[: len(lines) + 1] == [*lines, found[len(lines)]]
+    assert [(line.description, abs(line.unit_price), line.tax_rate) for line in found[len(lines) + 1 :]] in (
+        [], [("rest", unit, 0)],
+    )  # fmt: skip
+
+
+def test_only_a_total_that_no_net_amount_comes_to_is_rounded():
+    cents = [Decimal(number) / 100 for number in range(500)]
+    reached = {with_tax(net, Decimal(19), "EUR") for net in cents}
+    for total in cents:
+        lines = coming_to(total, [], Line("x", Decimal(0), tax_rate=Decimal(19)), rounding="rest", currency="EUR")
+        assert (len(lines) == 1) == (total in reached), total
 
 
 @quick

@@ -100,7 +100,7 @@ class Migration(migrations.Migration):
                 ('period_price', models.DecimalField(decimal_places=3, default=0, max_digits=14, verbose_name='price of the period')),
                 ('period_tax_rate', models.DecimalField(decimal_places=3, default=0, editable=False, max_digits=6, verbose_name='tax rate of the period')),
                 ('next_invoice_on', models.DateField(blank=True, null=True, verbose_name='next invoice on')),
-                ('credit', models.DecimalField(decimal_places=3, default=0, help_text='Net, for unused time; taken off the next invoices.', max_digits=14, verbose_name='credit for unused time')),
+                ('credit', models.DecimalField(decimal_places=3, default=0, help_text='With tax, for unused time; taken off the next invoices.', max_digits=14, verbose_name='credit for unused time')),
                 ('cancel_at_period_end', models.BooleanField(default=False, verbose_name='ends with the period')),
                 ('ending_told_on', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='end announced on')),
                 ('next_plan', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.plan', verbose_name='next plan')),

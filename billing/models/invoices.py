@@ -12,9 +12,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from billing.models.subscriptions import Subscription
-from billing.money import ZERO, shown, validate_currency
+from billing.money import shown, validate_currency
 from billing.periods import day_begin, local_date, midnight
-from billing.totals import at_rate, kept_lines
 from config.fields import one_line
 from config.models import AuditedManager, AuditedModel, AuditedQuerySet
 from tenants.models import Tenant
@@ -74,8 +73,8 @@ class Invoice(Document):
     """An amount that a tenant owes for a period. `billing.invoicing` alone writes what is issued.
 
     `amount` is the total. `paid_amount` and `credited_amount` are what payments and credit notes add up to;
-    `credit_taken` is the line, net, by which the subscription's credit made it smaller; `given_back` is what of it
-    became such credit when the plan changed, with tax.
+    `credit_taken` is by how much the subscription's credit made it smaller, `given_back` what of it became such credit
+    when the plan changed: both with tax, so that a subscription's credit is what its invoices gave less what they took.
     """
 
     owned_through = "tenant__lead_id"
@@ -166,17 +165,10 @@ class Invoice(Document):
         return self.amount - self.credited_amount - self.paid_amount
 
     @property
-    def credit_tax_rate(self) -> Decimal:
-        """The rate of the credit that was taken off it: that of all its lines, else none is taken."""
-        return kept_lines(self.lines)[0].tax_rate
-
-    @property
     def standing(self) -> Decimal:
         """What it charges, with tax, that is neither credited nor given back; what credit paid of it is charged too."""
         standing = self.amount - self.credited_amount - self.given_back
-        if self.credit_taken and self.settled_status() != InvoiceStatus.CANCELLED:
-            standing += at_rate(self.credit_taken, ZERO, former=self.credit_tax_rate, currency=self.currency_code)
-        return standing
+        return standing if self.settled_status() == InvoiceStatus.CANCELLED else standing + self.credit_taken
 
     @property
     def is_overdue(self) -> bool:

@@ -74,7 +74,7 @@ class Subscription(AuditedModel):
         max_digits=14,
         decimal_places=3,
         default=0,
-        help_text=_("Net, for unused time; taken off the next invoices."),
+        help_text=_("With tax, for unused time; taken off the next invoices."),
     )
     next_plan = models.ForeignKey(
         Plan, models.PROTECT, verbose_name=_("next plan"), null=True, blank=True, related_name="+"
