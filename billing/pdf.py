@@ -1,13 +1,14 @@
 """How an invoice or credit note looks on paper. Draws from what the document has frozen, and calls nobody.
 
-The fonts in fonts/ (Noto Sans, its licence beside it) hold every Latin, Greek and Cyrillic letter and every currency
-sign. What people have written is text here: reportlab's markup is escaped in `_text`, where all of it passes.
+The fonts in fonts/ (Noto Sans, its licence beside it) hold the Latin, Greek and Cyrillic letters and the signs of
+currencies; what they lack is seen to be missing. What people have written is text here: reportlab's markup is escaped
+in `_text`, where all of it passes.
 """
 
 import datetime
 import io
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +21,7 @@ from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
-from reportlab.pdfbase.pdfmetrics import getFont, registerFont, registerFontFamily
+from reportlab.pdfbase.pdfmetrics import getFont, registerFont, registerFontFamily, stringWidth
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import (
@@ -51,6 +52,7 @@ WIDTH = A4[0] - 2 * MARGIN
 GREY, RULE = HexColor("#5b6470"), HexColor("#d5d9de")
 LOGO_BOX = (60 * mm, 18 * mm)
 MOST_ROWS = 10
+MISSING = "\N{REPLACEMENT CHARACTER}"
 
 
 @lru_cache(maxsize=1)
@@ -112,7 +114,7 @@ def _head(document: Invoice | CreditNote, accent: Color) -> Flowable:
         left: Flowable = image
     else:
         left = Paragraph(_text(document.seller["name"]), _style("seller", 14, font=BOLD, textColor=accent))
-    table = Table([[left, Paragraph(_kind(document), TITLE)]], colWidths=[WIDTH * 0.6, WIDTH * 0.4])
+    table = Table([[left, Paragraph(_kind(document), TITLE)]], colWidths=[WIDTH * 0.5, WIDTH * 0.5])
     table.setStyle(TableStyle([
         *_flush(0), ("VALIGN", (0, 0), (-1, -1), "MIDDLE"), ("BOTTOMPADDING", (0, 0), (-1, -1), 8),
         ("LINEBELOW", (0, 0), (-1, 0), 1.5, accent),
@@ -167,7 +169,6 @@ def _lines(document: Invoice | CreditNote, accent: Color) -> Flowable:
     discounted = any(Decimal(line["discount_percent"]) for line in document.lines)
     heads = [_("Description"), _("Quantity"), _("Unit price")]
     heads += [*([_("Discount")] if discounted else []), _("Tax"), _("Amount")]
-    widths = [16 * mm, 26 * mm, *([18 * mm] if discounted else []), 16 * mm, 28 * mm]
     rows: list[list] = [heads]
     for line in document.lines:
         rows.append([
@@ -178,6 +179,7 @@ def _lines(document: Invoice | CreditNote, accent: Color) -> Flowable:
             f"{written(line['tax_rate'])} %",
             _amount(line["amount"], document),
         ])  # fmt: skip
+    widths = [_width(column, 9, least=16 * mm) for column in zip(*(row[1:] for row in rows), strict=True)]
     table = LongTable(rows, colWidths=[WIDTH - sum(widths), *widths], repeatRows=1)
     table.setStyle(TableStyle([
         ("FONT", (0, 0), (-1, -1), REGULAR, 9), ("FONT", (0, 0), (-1, 0), BOLD, 8),
@@ -191,14 +193,18 @@ def _lines(document: Invoice | CreditNote, accent: Color) -> Flowable:
 
 
 def _totals(document: Invoice | CreditNote, accent: Color) -> Flowable:
-    """The subtotal, the tax of each rate, and the total."""
+    """The subtotal, the tax of each rate, their sum where there are several, and the total."""
     rows = [[_("Subtotal"), _amount(document.subtotal, document)]]
     for tax in document.taxes:
         base = {"rate": written(tax["rate"]), "net": _amount(tax["net"], document)}
         rows.append([_("Tax %(rate)s %% on %(net)s") % base, _amount(tax["tax"], document)])
+    if len(document.taxes) > 1:
+        rows.append([_("Tax in total"), _amount(document.tax_total, document)])
     total = _("Total") if isinstance(document, Invoice) else _("Total credited")
     rows.append([total, shown(document.amount, document.currency_code)])
-    table = Table(rows, colWidths=[60 * mm, 42 * mm], hAlign="RIGHT")
+    labels, amounts = zip(*rows, strict=True)
+    widths = [_width(labels, 11, least=60 * mm), _width(amounts, 11, least=42 * mm)]
+    table = Table(rows, colWidths=widths, hAlign="RIGHT")
     table.setStyle(TableStyle([
         ("FONT", (0, 0), (-1, -2), REGULAR, 9), ("FONT", (0, -1), (-1, -1), BOLD, 11),
         ("LINEABOVE", (0, -1), (-1, -1), 0.8, accent), ("ALIGN", (1, 0), (-1, -1), "RIGHT"),
@@ -211,11 +217,11 @@ def _terms(document: Invoice | CreditNote) -> list[Flowable]:
     if isinstance(document, CreditNote):
         return [Paragraph(_text(document.reason), PLAIN)] if document.reason else []
     due = _("Please pay %(open_amount)s by %(day)s, quoting %(number)s.") % {
-        "open_amount": shown(document.amount, document.currency_code),
+        "open_amount": shown(document.open_amount, document.currency_code),
         "day": _day(document.due_date),
         "number": document.number,
     }
-    texts = [due if document.amount else "", document.seller.get("terms", "")]
+    texts = [due if document.open_amount > 0 else "", document.seller.get("terms", "")]
     return [Paragraph(_text(text), PLAIN) for text in texts if text]
 
 
@@ -256,6 +262,11 @@ def _numbered(footer: str) -> Callable[..., Canvas]:
     return NumberedCanvas
 
 
+def _width(texts: Iterable[str], size: float, *, least: float) -> float:
+    """Of a column that holds each of `texts` in one line, with reportlab's space beside it."""
+    return max(least, *(stringWidth(text, BOLD, size) + 12 for text in texts))
+
+
 def _flush(padding: float) -> list[tuple]:
     """A table without the space that reportlab puts round its cells."""
     sides = ("LEFTPADDING", "RIGHTPADDING", "TOPPADDING", "BOTTOMPADDING")
@@ -263,17 +274,23 @@ def _flush(padding: float) -> list[tuple]:
 
 
 def _text(value: object) -> str:
-    """What people wrote, as reportlab's markup for just that: escaped, its lines kept, rare signs in their font."""
+    """What people wrote, as reportlab's markup for just that: escaped, its lines kept, rare signs in their font.
+
+    What no font has is written in another form that Unicode holds for the same (a fullwidth ￥ as ¥), else as �.
+    """
     letters, signs = getFont(REGULAR).face.charToGlyph, getFont(SIGNS).face.charToGlyph
-    result = []
-    for character in unicodedata.normalize("NFC", str(value)):
+
+    def written(character: str) -> str:
         if character == "\n":
-            result.append("<br/>")
-        elif ord(character) not in letters and ord(character) in signs:
-            result.append(f'<font name="{SIGNS}">{character}</font>')
-        else:
-            result.append(escape(character))
-    return "".join(result)
+            return "<br/>"
+        if ord(character) in letters or character.isspace():
+            return escape(character)
+        if ord(character) in signs:
+            return f'<font name="{SIGNS}">{character}</font>'
+        other = unicodedata.normalize("NFKC", character)
+        return MISSING if other == character else "".join(map(written, other))
+
+    return "".join(map(written, unicodedata.normalize("NFC", str(value))))
 
 
 def _day(moment) -> str:

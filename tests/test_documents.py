@@ -8,6 +8,7 @@ import time
 import uuid
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import pairwise
 
 import boto3
 import pytest
@@ -17,6 +18,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.urls import reverse
 from pypdf import PdfReader
+from reportlab.pdfbase import pdfmetrics
 
 from billing import documents
 from billing.documents import file_of
@@ -26,7 +28,7 @@ from billing.totals import Line
 from leads.models import Lead
 from tenants.models import Branding, TenantStatus
 from tests.conftest import at_once, generate
-from tests.make import make_contact, make_invoice, make_lead, make_plan, make_tenant
+from tests.make import make_address, make_contact, make_invoice, make_lead, make_plan, make_tenant
 from tests.servers import free_port
 from tests.test_invoices import body as invoice_body
 from tests.world import manage, wait_until
@@ -44,15 +46,28 @@ def squeezed(text: str) -> str:
     return re.sub(r"\s+", "", text)
 
 
+def grouped(number: float) -> str:
+    """As it is written in English, with two decimals and as many more as it has."""
+    whole, _, rest = f"{number:,.4f}".rstrip("0").partition(".")
+    return f"{whole}.{rest:0<2}"
+
+
+def holds(text: str, number: str) -> bool:
+    """Whether `number` stands in `text` as a whole number, not within another."""
+    return re.search(rf"(?<![\d.,]){re.escape(number)}(?![.,]?\d)", text) is not None
+
+
 @pytest.mark.parametrize("count", [1, 60])
 def test_the_text_holds_every_number_that_the_api_gives(staff, count, settings):
     settings.SELLER_NAME, settings.SELLER_TAX_ID = "Sellers & Söhne", "DE123456789"
+    settings.SELLER_ADDRESS, settings.INVOICE_TERMS = "Am Markt 1\n20095 Hamburg", "Two per cent less within a week"
     lines = [
         Line(f"Position {n}", Decimal("1234.567") / (n + 1) // Decimal("0.001") * Decimal("0.001"), Decimal(n + 1),
              Decimal(n % 3 * 5), Decimal([0, 7, 19][n % 3]))
         for n in range(count)
     ]  # fmt: skip
-    invoice = make_invoice(make_tenant(name="Źródłowska Ελλάς Жизнь"), lines=lines)
+    tenant = make_tenant(name="Źródłowska Ελλάς Жизнь", address=make_address(city="Gdańsk"))
+    invoice = make_invoice(tenant, lines=lines)
     found = staff.get(f"/invoices/{invoice.id}").json()
     answer = staff.get(f"/invoices/{invoice.id}/download")
     assert answer["Content-Type"] == "application/pdf"
@@ -62,23 +77,55 @@ def test_the_text_holds_every_number_that_the_api_gives(staff, count, settings):
     for page in range(1, pages + 1):
         assert f"Page {page} of {pages}" in text
     for each in found["lines"]:
-        assert f"{each['amount']:,.2f}" in text
-        assert f"{each['quantity']:g}" in text
-        assert each["description"] in text
+        (line,) = re.findall(rf"^{each['description']}\n(?:.+\n){{4,5}}", text, re.MULTILINE)
+        numbers = [f"{each['quantity']:g}", grouped(each["unitPrice"]), f"{each['taxRate']:g} %"]
+        numbers += [f"{each['amount']:,.2f}", *([f"{each['discountPercent']:g} %"] if count > 1 else [])]
+        assert [number for number in numbers if not holds(line, number)] == []
     for tax in found["taxes"]:
         assert f"Tax {tax['rate']:g} % on {tax['net']:,.2f}" in text
-        assert f"{tax['tax']:,.2f}" in text
-    for amount in (found["subtotal"], found["amount"]):
-        assert f"{amount:,.2f}" in text
+        assert holds(text, f"{tax['tax']:,.2f}")
+    for amount in (found["subtotal"], found["amount"], *([found["taxTotal"]] if count > 1 else [])):
+        assert holds(text, f"{amount:,.2f}")
     for word in (
-        found["number"],
-        found["dueDate"][:10],
-        "EUR",
-        "Źródłowska Ελλάς Жизнь",
-        "Sellers & Söhne",
-        "DE123456789",
-    ):
+        found["number"], found["dueDate"][:10], "EUR", "Źródłowska Ελλάς Жизнь", "Gdańsk", "Sellers & Söhne",
+        "20095 Hamburg", "DE123456789", "Two per cent less within a week",
+    ):  # fmt: skip
         assert word in text
+
+
+def test_a_credit_note_says_why(staff):
+    path = f"/invoices/{make_invoice().id}/credit-notes"
+    note = staff.post(path, {"amount": 20, "reason": "The service was away"}).json()
+    text, _ = text_of(staff.get(f"/credit-notes/{note['id']}/download").content)
+    assert "The service was away" in text
+
+
+def test_no_number_is_drawn_over_another(staff):
+    invoice = make_invoice(lines=[
+        Line("Requests beyond those that are included", Decimal("0.0042"), Decimal("99999999.9999"), Decimal(5)),
+        Line("The dearest plan there is", Decimal(10_000_000_000), tax_rate=Decimal("19.125")),
+    ])  # fmt: skip
+    drawn: dict[int, list[tuple[float, float]]] = {}
+
+    def visit(text, table, cell, font, size):
+        if text.strip():
+            begin, line = table[4] + cell[4], round(table[5] + cell[5])
+            width = pdfmetrics.stringWidth(text.strip(), "NotoSans-Regular", size)
+            drawn.setdefault(line, []).append((begin, begin + width))
+
+    content = staff.get(f"/invoices/{invoice.id}/download").content
+    PdfReader(io.BytesIO(content)).pages[0].extract_text(visitor_text=visit)
+    rows = [sorted(row) for row in drawn.values() if len(row) > 3]
+    assert len(rows) == 3  # the heads and the lines
+    assert all(end < begin for row in rows for (_, end), (begin, _) in pairwise(row))
+
+
+def test_what_is_paid_already_is_not_asked_for(staff):
+    tenant = make_tenant()
+    for status, asked in (("PENDING", True), ("PAID", False)):
+        id = staff.post("/invoices", invoice_body(tenant, status=status)).json()["id"]
+        text, _ = text_of(staff.get(f"/invoices/{id}/download").content)
+        assert ("Please pay" in text) is asked
 
 
 class TestTheLanguage:
@@ -105,7 +152,8 @@ class TestTheLanguage:
                 "Steuer 7,5 % auf 1.234,50", "92,59", "1.327,09 EUR", "bis zum 14.02.2026", "Seite 1 von 1",
             ),
             f"/credit-notes/{note['id']}/download": (
-                "Gutschrift", f"Gutschrift zur Rechnung {invoice['number']}", "vom", "31.01.2026", "1.000,00 EUR",
+                "Rechnungskorrektur", f"Korrektur der Rechnung {invoice['number']}", "vom", "31.01.2026",
+                "1.000,00 EUR",
             ),
         }.items():  # fmt: skip
             text, _ = text_of(staff.get(path).content)
@@ -163,6 +211,12 @@ def test_every_currency_sign_is_there(staff):
     invoice = make_invoice(lines=[Line(SIGNS, Decimal(1))])
     content = staff.get(f"/invoices/{invoice.id}/download").content
     assert squeezed(SIGNS) in squeezed(text_of(content)[0])
+
+
+@pytest.mark.parametrize(("written", "drawn"), [("A￥B＄", "A¥B$"), ("A⃀B", "A\ufffdB"), ("田A\tB", "\ufffdA B")])
+def test_what_no_font_has_is_another_form_of_it_or_seen_to_be_missing(staff, written, drawn):
+    invoice = make_invoice(lines=[Line(written, Decimal(1))])
+    assert drawn in text_of(staff.get(f"/invoices/{invoice.id}/download").content)[0]
 
 
 @pytest.mark.parametrize("letter", ["W", "WW\n", "a\n", "\n"])
