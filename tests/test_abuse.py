@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
@@ -132,8 +133,15 @@ class TestOurForm:
     def test_is_believed_when_it_was_open_long_enough(self, anyone, old_stamp):
         assert self.send(anyone, **{"X-Form-Stamp": old_stamp}).status_code == 200
 
-    def test_is_refused_when_it_is_faster_than_people(self, anyone):
-        assert_error(self.send(anyone, **{"X-Form-Stamp": form_stamp()}), 400, code="form_too_fast")
+    @pytest.mark.parametrize("within", [0, 0.99], ids=["a second begins", "a second ends"])
+    def test_is_refused_when_it_is_faster_than_people(self, anyone, monkeypatch, within):
+        now = [int(time.time()) + within]
+        monkeypatch.setattr("time.time", lambda: now[0])
+        stamp = form_stamp()
+        now[0] += 0.9
+        assert_error(self.send(anyone, **{"X-Form-Stamp": stamp}), 400, code="form_too_fast")
+        now[0] += 1.2
+        assert self.send(anyone, **{"X-Form-Stamp": stamp}).status_code == 200
 
     def test_is_refused_when_a_field_was_filled_that_nobody_sees(self, anyone, old_stamp):
         answer = self.send(anyone, **{"X-Form-Stamp": old_stamp, "X-Form-Trap": "filled"})
