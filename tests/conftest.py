@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
+import django_ratelimit.core
 import hypothesis
 import jsonschema
 import pytest
@@ -47,6 +49,10 @@ hypothesis.settings.load_profile("suite")
 def pytest_configure():
     # Each test's client loads the middleware anew, and whitenoise would list every static file each time.
     settings.WHITENOISE_AUTOREFRESH = True
+    # Limits count in minutes and hours of the clock, of which none is to end in the middle of a test.
+    django_ratelimit.core.time = SimpleNamespace(time=lambda: 0)
+    # What has failed is tried again when a test says so, and not before, however slow the machine is.
+    settings.EVENT_BACKOFF_BASE = timedelta(minutes=1)
 
 
 def pytest_runtest_setup(item):

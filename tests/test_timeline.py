@@ -135,8 +135,7 @@ class TestATimeline:
         relayed()
         run = tenant.runs.get()
         body = report(run, status=0)
-        for _ in range(3):
-            call_back(run, body, **{**signed(run, body), "x-signature": "00"})
+        call_back(run, body, **{**signed(run, body), "x-signature": "00"})
         call_back(run, body)
         relayed()
         story = self.story(staff, tenant.id)
@@ -227,7 +226,9 @@ class TestATimeline:
             assert "event TENANT_PROVISIONING" in page
             assert tenant.runs.get().secret not in page
 
-    def test_has_one_refusal_a_minute_however_many_calls(self):
+    def test_has_one_refusal_a_minute_however_many_calls(self, monkeypatch):
+        now = timezone.now()
+        monkeypatch.setattr("django.utils.timezone.now", lambda: now)
         run = make_run()
         for _ in range(5):
             assert_error(call_back(run, **{**signed(run, report(run)), "x-signature": "00"}), 401)

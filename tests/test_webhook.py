@@ -140,7 +140,7 @@ class TestASignature:
         assert status_of(run) == TenantStatus.PROVISIONING
         assert not ReceivedCall.objects.exists()
 
-    @pytest.mark.parametrize("seconds", [-21, 21, -10_000, 10_000])
+    @pytest.mark.parametrize("seconds", [-21, 30, -10_000, 10_000])
     def test_that_is_stale_or_of_the_future_is_refused_without_a_query(self, seconds, django_assert_num_queries):
         run = make_run()
         body = report(run)
