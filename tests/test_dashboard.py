@@ -40,6 +40,7 @@ def test_counts_the_funnel_of_the_chosen_period(office):
     make_tenant(lead=make_lead())
     make_tenant(lead=make_lead(), status=TenantStatus.ACTIVE)
     make_lead(deleted=True)
+    Lead.objects.update(created_on=timezone.now() - timedelta(hours=1))  # all on one day
     Lead.objects.filter(id=make_lead().id).update(created_on=timezone.now() - timedelta(days=10))
     week = office.get("/admin/?days=7").context
     assert counts_of(week["funnel"]) == {"Leads": 4, "Verified": 3, "Tenants": 2, "Active": 1}

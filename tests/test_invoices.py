@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from datetime import UTC, datetime
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -41,9 +41,10 @@ def made(caller, **values) -> dict:
 
 
 class TestAnInvoice:
-    def test_of_the_reference_is_issued_at_once_with_one_line(self, staff):
+    def test_of_the_reference_is_issued_at_once_with_one_line(self, staff, clock):
+        clock(date(2026, 3, 15))
         found = made(staff)
-        assert (found["amount"], found["status"], found["number"]) == (120.5, 0, f"INV-{datetime.now(UTC).year}-000001")
+        assert (found["amount"], found["status"], found["number"]) == (120.5, 0, "INV-2026-000001")
         assert found["issuedOn"]
         assert [line["amount"] for line in found["lines"]] == [120.5]
         assert (found["subtotal"], found["taxTotal"], found["openAmount"]) == (120.5, 0, 120.5)
@@ -381,7 +382,8 @@ class TestNumbers:
     def numbers(self) -> list[int]:
         return sorted(int(number.rpartition("-")[2]) for number in Invoice.objects.values_list("number", flat=True))
 
-    def test_of_a_request_that_fails_are_free_again(self, staff, monkeypatch):
+    def test_of_a_request_that_fails_are_free_again(self, staff, clock, monkeypatch):
+        clock(date(2026, 3, 15))
         made(staff)
 
         def fail(**_):
@@ -393,14 +395,13 @@ class TestNumbers:
         made(staff)
         assert self.numbers() == [1, 2]
 
-    def test_are_counted_by_series_and_year(self, staff, settings):
-        settings.INVOICE_SERIES = "A"
-        made(staff)
-        settings.INVOICE_SERIES = "B"
-        made(staff)
+    def test_are_counted_by_series_and_year(self, staff, settings, clock):
+        for series, year in (("A", 2026), ("B", 2026), ("A", 2027)):
+            settings.INVOICE_SERIES = series
+            clock(date(year, 3, 15))
+            made(staff)
         found = set(Invoice.objects.values_list("number", flat=True))
-        year = datetime.now(UTC).year
-        assert found == {f"A-{year}-000001", f"B-{year}-000001"}
+        assert found == {"A-2026-000001", "B-2026-000001", "A-2027-000001"}
 
     @pytest.mark.postgresql
     def test_have_no_gap_and_no_double_when_processes_issue_at_once_and_are_killed(self, transactional_db):
