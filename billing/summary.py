@@ -17,7 +17,7 @@ from billing.models import (
     SubscriptionTerms,
 )
 from billing.money import ZERO, rounded
-from billing.periods import ONE_DAY, day_begin, local_date, midnight, period_end, zone
+from billing.periods import ONE_DAY, local_date, midnight, period_end, zone
 
 OPEN = F("amount") - F("credited_amount") - F("paid_amount")
 MONEY = DecimalField(max_digits=20, decimal_places=3)
@@ -34,18 +34,20 @@ class Total(Round):
 
 def summary(*, months: int) -> dict[str, Any]:
     """The last `months` months, the present one included, of every currency that anything was billed in."""
-    firsts = _first_days(months)
-    since = midnight(firsts[0])
+    now = timezone.now()
+    today = local_date(now)
+    firsts = _first_days(months, today)
+    span = midnight(firsts[0]), now
     found: dict[str, dict[str, Any]] = {}
 
     def of(currency: str) -> dict[str, Any]:
         return found.setdefault(currency, _empty(currency, firsts))
 
     sums = [
-        _monthly("issued", Invoice.objects.issued(), "issued_on", since, "currency_code"),
-        _monthly("credited", CreditNote.objects.all(), "issued_on", since, "currency_code"),
-        _monthly("paid", Payment.objects.all(), "date", since, "invoice__currency_code"),
-        _unpaid(),
+        _monthly("issued", Invoice.objects.issued(), "issued_on", span, "currency_code"),
+        _monthly("credited", CreditNote.objects.all(), "issued_on", span, "currency_code"),
+        _monthly("paid", Payment.objects.all(), "date", span, "invoice__currency_code"),
+        _unpaid(today),
     ]
     for kind, currency, first, count, amount, late_count, late in sums[0].union(*sums[1:], all=True):
         if kind == "open":
@@ -55,15 +57,15 @@ def summary(*, months: int) -> dict[str, Any]:
         month[kind] = amount
         if kind == "issued":
             month["issued_count"] = count
-    for row in _recurring(firsts):
+    for row in _recurring(firsts, today):
         for index, first in enumerate(firsts):
             month = of(row["currency_code"])["months"][f"{first:%Y-%m}"]
             month["mrr"] = rounded((row[f"year{index}"] or ZERO) / MONTHS, row["currency_code"])
     return {"currencies": [{**each, "months": list(each["months"].values())} for _, each in sorted(found.items())]}
 
 
-def _first_days(months: int) -> list[datetime.date]:
-    day = local_date(timezone.now()).replace(day=1)
+def _first_days(months: int, today: datetime.date) -> list[datetime.date]:
+    day = today.replace(day=1)
     result = [day]
     while len(result) < months:
         day = (day - datetime.timedelta(days=1)).replace(day=1)
@@ -79,17 +81,17 @@ def _empty(currency: str, firsts: list[datetime.date]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _monthly(kind: str, rows: QuerySet, moment: str, since: datetime.datetime, currency: str) -> QuerySet:
+def _monthly(kind: str, rows: QuerySet, moment: str, span: tuple[datetime.datetime, ...], currency: str) -> QuerySet:
     """The number and sum of the rows of each currency and month, as (kind, currency, month, number, sum, 0, 0)."""
-    within = rows.filter(**{f"{moment}__gte": since, f"{moment}__lte": timezone.now()})
+    within = rows.filter(**{f"{moment}__range": span})
     return _summed(kind, within, currency, TruncMonth(moment, tzinfo=zone()), F("amount"), Q(pk=None))
 
 
-def _unpaid() -> QuerySet:
+def _unpaid(today: datetime.date) -> QuerySet:
     """What is open, and what of it is overdue, in the same columns; of no month."""
     never = Cast(Value(None), DateTimeField())
     rows = Invoice.objects.filter(status=InvoiceStatus.PENDING)
-    return _summed("open", rows, "currency_code", never, OPEN, Q(due_date__lt=day_begin(timezone.now())))
+    return _summed("open", rows, "currency_code", never, OPEN, Q(due_date__lt=midnight(today)))
 
 
 def _summed(kind: str, rows: QuerySet, currency: str, month: Any, amount: Any, late: Q) -> QuerySet:
@@ -102,7 +104,7 @@ def _summed(kind: str, rows: QuerySet, currency: str, month: Any, amount: Any, l
     )
 
 
-def _recurring(firsts: list[datetime.date]) -> QuerySet:
+def _recurring(firsts: list[datetime.date], today: datetime.date) -> QuerySet:
     """Of each currency, what the subscriptions that ran on each month's last day came to a year, by that day's terms.
 
     Net, before credits; of the present month the day is today. A trial does not count, nor does what waits to be paid,
@@ -111,7 +113,7 @@ def _recurring(firsts: list[datetime.date]) -> QuerySet:
     cycles = Case(*[When(billing_cycle=cycle, then=MONTHS // cycle.months) for cycle in BillingCycle])
     sums = {}
     for index, first in enumerate(firsts):
-        day = min(period_end(first, months=1, anchor_day=1) - ONE_DAY, local_date(timezone.now()))
+        day = min(period_end(first, months=1, anchor_day=1) - ONE_DAY, today)
         in_force = Q(since__lte=day) & (Q(until=None) | Q(until__gt=day))
         next_day = midnight(day + ONE_DAY)
         goes_on = Q(subscription__end_date=None) | Q(subscription__end_date__gte=next_day)

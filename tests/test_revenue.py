@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import chain, repeat
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -177,6 +178,16 @@ def test_the_summary_adds_up_in_a_constant_number_of_statements(staff, clock, dj
     assert now["mrr"] == 99
     for wrong in ("0", "37", "x", "-1", ""):
         assert_error(staff.get("/billing/summary", months=wrong), 400)
+
+
+def test_the_summary_can_be_asked_for_while_a_month_ends_in_which_an_invoice_is_issued(staff, monkeypatch):
+    february = midnight(date(2026, 2, 1))
+    monkeypatch.setattr("django.utils.timezone.now", lambda: february)
+    make_invoice()
+    moments = chain([february - timedelta(microseconds=1)], repeat(february))
+    monkeypatch.setattr("django.utils.timezone.now", lambda: next(moments))
+    (euro,) = staff.get("/billing/summary", months="1").json()["currencies"]
+    assert [(month["month"], month["issued"]) for month in euro["months"]] == [("2026-01", 0)]
 
 
 def test_the_recurring_revenue_of_a_month_is_what_was_in_force_on_its_last_day(staff, clock):
