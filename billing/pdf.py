@@ -127,7 +127,8 @@ def _parties(document: Invoice | CreditNote) -> Flowable:
     facts = [(_("Number"), document.number), (_("Date"), _day(document.issued_on))]
     if isinstance(document, Invoice):
         days = {"first": _day(document.start_date), "last": day(_last_day(document))}
-        facts += [(_("Period"), _("%(first)s to %(last)s") % days), (_("Due"), _day(document.due_date))]
+        facts += [(_("Period"), _("%(first)s to %(last)s") % days)] if document.names_days else []
+        facts += [(_("Due"), _day(document.due_date))]
     else:
         facts += [(_("Invoice"), document.invoice.number), (_("Dated"), _day(document.invoice.issued_on))]
     rows = [[Paragraph(label, SMALL), Paragraph(_text(value), RIGHT)] for label, value in facts]

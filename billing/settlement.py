@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound
@@ -220,9 +220,12 @@ def standing_of_period(subscription: Subscription, start: datetime.date, end: da
 
 
 def _of_period(subscription: Subscription, start: datetime.date, end: datetime.date) -> InvoiceQuerySet:
-    """The issued invoices that charge the days until the end of a period: its own and those of dearer plans."""
-    found = Invoice.objects.filter(subscription=subscription, start_date__gte=midnight(start))
-    return found.filter(end_date__gte=midnight(end)).issued()
+    """The issued invoices that charge the days until the end of a period: its own and those of dearer plans.
+
+    One that was paid first names no days, and is known by the period alone.
+    """
+    of_days = Q(start_date__gte=midnight(start), end_date__gte=midnight(end))
+    return Invoice.objects.filter(of_days | Q(period_start=start), subscription=subscription).issued()
 
 
 def _tell_subscription(invoice: Invoice, amount: Decimal, actor: uuid.UUID | None) -> None:
@@ -270,7 +273,9 @@ def _lower_period_price(subscription: Subscription, changed: Invoice) -> None:
         return
     standing = sum(
         (
-            proration.for_days(each.standing, currency, days=end - start, of=end - local_date(each.start_date))
+            proration.for_days(
+                each.standing, currency, days=end - start, of=end - max(start, local_date(each.start_date))
+            )
             for each in (invoices | {changed.id: changed}).values()
         ),
         ZERO,

@@ -11,12 +11,11 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound
 
-from billing import invoicing, proration, renewals, settlement, terms, texts
+from billing import invoicing, prepayment, proration, renewals, settlement, terms, texts
 from billing.models import Invoice, InvoiceStatus, Plan, Subscription, SubscriptionStatus
 from billing.models.subscriptions import LIVE
 from billing.money import ZERO, shown
@@ -60,7 +59,8 @@ def _sign(tenant: Tenant, plan: Plan, actor: uuid.UUID | None, **values: Any) ->
         setattr(subscription, name, value)
     subscription.save(force_insert=True)
     if tenant.status in (TenantStatus.ACTIVE, TenantStatus.INACTIVE):
-        activate(subscription, actor=actor)
+        subscription.status = SubscriptionStatus.ACTIVE
+        _begin(subscription, subscription.start_date or timezone.now(), actor)
     return subscription
 
 
@@ -73,7 +73,7 @@ def choose(*, tenant: Tenant, plan: Plan, reference: str, actor: uuid.UUID | Non
     if subscription is None:
         return _sign(tenant, plan, actor, reference=reference)
     if subscription.plan_id != plan.id:
-        if subscription.status != SubscriptionStatus.PENDING or standing_invoices(subscription).exists():
+        if subscription.status != SubscriptionStatus.PENDING or prepayment.standing_invoices(subscription).exists():
             raise Conflict(_("The tenant has subscribed to %s already.") % subscription.plan.name, code="plan_chosen")
         subscription.take_terms_of(plan)
     subscription.reference, subscription.modified_by = reference or subscription.reference, actor
@@ -84,39 +84,37 @@ def choose(*, tenant: Tenant, plan: Plan, reference: str, actor: uuid.UUID | Non
 def first_invoice_to_pay(subscription: Subscription, *, actor: uuid.UUID | None) -> Invoice | None:
     """What has to be paid before a waiting subscription's tenant is provisioned; issued now if none stands.
 
-    Its period begins today. A trial, and a plan that is free, have nothing to be paid first.
+    A trial, and a plan that is free, have nothing to be paid first.
     """
-    if subscription.status == SubscriptionStatus.PENDING and not standing_invoices(subscription).exists():
-        _begin(subscription, timezone.now())
-        _save_and_bill(subscription, actor)
-    return standing_invoices(subscription).filter(status=InvoiceStatus.PENDING).order_by("issued_on").first()
-
-
-def standing_invoices(subscription: Subscription) -> QuerySet[Invoice]:
-    """The invoices of a subscription that were not cancelled."""
-    return subscription.invoices(manager="objects").exclude(status=InvoiceStatus.CANCELLED)
-
-
-def _save_and_bill(subscription: Subscription, actor: uuid.UUID | None) -> None:
-    """Write what has begun, and where a period is due already, its invoice."""
-    if subscription.next_invoice_on is not None and subscription.next_invoice_on <= local_date(timezone.now()):
-        renewals.bill([subscription], actor=actor, besides=("status", "start_date", "modified_by"))
-    else:
-        subscription.save()
+    standing = prepayment.standing_invoices(subscription)
+    if subscription.status == SubscriptionStatus.PENDING and not standing.exists():
+        prepayment.ask(subscription, actor=actor)
+    return standing.filter(status=InvoiceStatus.PENDING).order_by("issued_on").first()
 
 
 def activate(subscription: Subscription, *, actor: uuid.UUID | None) -> None:
-    """PENDING → ACTIVE, and the first invoice, unless it was to be paid before or a trial comes first."""
+    """PENDING → ACTIVE, since its tenant is provisioned: no period begins before, nor before a start that was agreed.
+
+    The first is the one that was to be paid before; where none was, it begins after the trial, with its invoice.
+    """
     subscription.status, subscription.modified_by = SubscriptionStatus.ACTIVE, actor
-    if subscription.next_invoice_on is None:
-        _begin(subscription, subscription.start_date or timezone.now())
-    _save_and_bill(subscription, actor)
+    now = timezone.now()
+    moment = max(subscription.start_date or now, now)
+    asked_first = prepayment.standing_invoices(subscription).first()
+    if asked_first is not None:
+        prepayment.begin(subscription, asked_first, moment)
+    else:
+        _begin(subscription, moment, actor)
 
 
-def _begin(subscription: Subscription, moment: datetime.datetime) -> None:
-    """Let the periods begin at `moment`, after the trial of the plan."""
+def _begin(subscription: Subscription, moment: datetime.datetime, actor: uuid.UUID | None) -> None:
+    """Let the periods begin at `moment`, after the trial of the plan; where one is due already, with its invoice."""
     first = local_date(moment) + datetime.timedelta(days=subscription.plan.trial_days)
     subscription.start_date, subscription.next_invoice_on, subscription.anchor_day = moment, first, first.day
+    if first <= local_date(timezone.now()):
+        renewals.bill([subscription], actor=actor, besides=("status", "start_date", "modified_by"))
+    else:
+        subscription.save()
 
 
 @transaction.atomic
@@ -127,7 +125,7 @@ def change_plan(subscription_id: uuid.UUID, *, plan: Plan, at_once: bool, actor:
     invoiced, or kept as credit for the next invoices. With another cycle the period ends today and a whole one begins.
     The periods before today are invoiced first, so that the change reaches none of their days. Raises NotFound, and
     Conflict for a subscription that ends before the plan could begin, or whose tenant is deleted, for another currency
-    at once, and for one while there is credit in the former.
+    at once, and for one while there is credit in the former; at once also while it waits with its first invoice out.
     """
     subscription = locked(subscription_id)
     if subscription.status not in LIVE:
@@ -137,9 +135,13 @@ def change_plan(subscription_id: uuid.UUID, *, plan: Plan, at_once: bool, actor:
     today = local_date(timezone.now())
     if subscription.status == SubscriptionStatus.ACTIVE:
         renewals.bill_until(today, subscription, actor=actor)
+    waits = subscription.status == SubscriptionStatus.PENDING and prepayment.standing_invoices(subscription).exists()
+    if waits and at_once:
+        refusal = _("The first invoice is out: cancel it, or let the plan change after its period.")
+        raise Conflict(refusal, code="plan_chosen")
     since, last = max(today, subscription.period_start or today), subscription.ends_on
-    running = subscription.period_end is not None and today < subscription.period_end
-    begins = subscription.period_end if running and not at_once else since
+    running = waits or (subscription.period_end is not None and today < subscription.period_end)
+    begins = subscription.period_end or since if running and not at_once else since
     if last is not None and last <= begins:
         raise Conflict(_("The subscription ends before another plan could begin."), code="subscription_ended")
     other_currency = plan.currency_code != subscription.currency_code
@@ -249,8 +251,6 @@ def amend(subscription_id: uuid.UUID, *, values: Mapping[str, Any], actor: uuid.
 def end(subscription: Subscription, status: SubscriptionStatus, *, actor: uuid.UUID | None) -> Subscription:
     """A locked subscription is CANCELLED or EXPIRED, by now at the latest; nothing is invoiced any more."""
     now = timezone.now()
-    if subscription.status == SubscriptionStatus.PENDING:
-        terms.forget(subscription)
     subscription.status, subscription.next_invoice_on, subscription.modified_by = status, None, actor
     subscription.end_date = min(subscription.end_date or now, now)
     subscription.save()

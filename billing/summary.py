@@ -13,7 +13,6 @@ from billing.models import (
     Invoice,
     InvoiceStatus,
     Payment,
-    SubscriptionStatus,
     SubscriptionTerms,
 )
 from billing.money import ZERO, rounded
@@ -107,8 +106,8 @@ def _summed(kind: str, rows: QuerySet, currency: str, month: Any, amount: Any, l
 def _recurring(firsts: list[datetime.date], today: datetime.date) -> QuerySet:
     """Of each currency, what the subscriptions that ran on each month's last day came to a year, by that day's terms.
 
-    Net, before credits; of the present month the day is today. A trial does not count, nor does what waits to be paid,
-    nor a tenant that was deleted by then.
+    Net, before credits; of the present month the day is today. A trial does not count, nor does a tenant that was
+    deleted by then.
     """
     cycles = Case(*[When(billing_cycle=cycle, then=MONTHS // cycle.months) for cycle in BillingCycle])
     sums = {}
@@ -119,5 +118,5 @@ def _recurring(firsts: list[datetime.date], today: datetime.date) -> QuerySet:
         goes_on = Q(subscription__end_date=None) | Q(subscription__end_date__gte=next_day)
         is_there = Q(subscription__tenant__deleted_on=None) | Q(subscription__tenant__deleted_on__gte=next_day)
         sums[f"year{index}"] = Total(F("price") * cycles, filter=in_force & goes_on & is_there)
-    begun = SubscriptionTerms.objects.exclude(subscription__status=SubscriptionStatus.PENDING)
-    return begun.filter(subscription__deleted=False).order_by().values("currency_code").annotate(**sums)
+    rows = SubscriptionTerms.objects.filter(subscription__deleted=False).order_by()
+    return rows.values("currency_code").annotate(**sums)

@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Sequence
+from decimal import Decimal
 
 from billing.models import Subscription, SubscriptionTerms
 
@@ -30,6 +31,7 @@ def keep(subscriptions: Sequence[Subscription], *, since: datetime.date | None =
     SubscriptionTerms.objects.bulk_create(begun)
 
 
-def forget(subscription: Subscription) -> None:
-    """Take back what is written of a subscription that never ran: one that was to be paid first."""
-    subscription.terms.all().delete()
+def begin(subscription: Subscription, *, price: Decimal, since: datetime.date) -> None:
+    """Write down the first terms of a subscription whose first period was charged at `price`, whatever it is since."""
+    values = {name: getattr(subscription, name) for name in TERMS} | {"price": price}
+    SubscriptionTerms.objects.create(subscription=subscription, since=since, **values)

@@ -4,6 +4,7 @@ import datetime
 
 from django.utils.formats import localize_input
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from billing.models import Invoice, Subscription
 from config.language import in_language
@@ -25,6 +26,15 @@ def period(subscription: Subscription, first: datetime.date, last: datetime.date
     with in_language(subscription.tenant.language):
         days = {"first": day(first), "last": day(last)}
         return _("%(plan)s, %(first)s to %(last)s") % {"plan": subscription.plan.name, **days}
+
+
+def first_period(subscription: Subscription) -> str:
+    """Of a period that is paid before anybody knows the day it begins on."""
+    with in_language(subscription.tenant.language):
+        text = ngettext(
+            "%(plan)s, first month of service", "%(plan)s, first %(months)s months of service", subscription.months
+        )
+        return text % {"plan": subscription.plan.name, "months": subscription.months}
 
 
 def unused_time(subscription: Subscription, first: datetime.date, last: datetime.date) -> str:

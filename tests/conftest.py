@@ -223,7 +223,7 @@ def at_once(count: int, action: Callable[[int], Any]) -> list[Any]:
 
 def signed(run: ProvisioningRun, body: bytes, *, timestamp: int | None = None) -> dict[str, str]:
     """The headers of a callback."""
-    moment = str(timestamp if timestamp is not None else int(time.time() * 1000))
+    moment = str(timestamp if timestamp is not None else int(timezone.now().timestamp() * 1000))
     signature = webhook_signature(secret=run.secret, body=body, context=str(run.context), timestamp=moment)
     return {"x-signature": signature, "x-timestamp": moment}
 

@@ -160,6 +160,11 @@ class Invoice(Document):
         return self.number is not None
 
     @property
+    def names_days(self) -> bool:
+        """Not so where it was issued before anybody knew when its period begins (`billing.prepayment`)."""
+        return self.subscription_id is None or self.end_date > self.start_date
+
+    @property
     def open_amount(self) -> Decimal:
         """What is still to be paid; negative for what was paid too much."""
         return self.amount - self.credited_amount - self.paid_amount

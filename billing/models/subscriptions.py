@@ -144,8 +144,8 @@ class Subscription(AuditedModel):
 class SubscriptionTerms(models.Model):
     """What a subscription came to, and from when on: `since` to the day before `until`, or until now.
 
-    Written by `billing.terms` when a period begins or changes, never changed after, and taken back of what never ran;
-    what was is read from here, since the subscription itself knows only what is.
+    Written by `billing.terms` when a period begins or changes, and never changed after; what was is read from here,
+    since the subscription itself knows only what is.
     """
 
     id = models.BigAutoField(_("ID"), primary_key=True)
