@@ -10,8 +10,10 @@ from collections.abc import Callable
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from billing.models import Invoice, InvoiceStatus
+from billing.models.invoices import InvoiceQuerySet
 from billing.periods import local_date
 from billing.signals import invoices_overdue, reminders_due
 from tenants import lifecycle
@@ -53,9 +55,7 @@ def send_reminders(*, now: datetime.datetime, actor: uuid.UUID | None) -> int:
 
 def suspend_debtors(*, now: datetime.datetime, actor: uuid.UUID | None) -> int:
     """Suspend the ACTIVE tenants with an invoice overdue for more than INVOICE_SUSPEND_AFTER days; how many."""
-    if not settings.INVOICE_SUSPEND_AFTER:
-        return 0
-    owed = Invoice.objects.due_before(local_date(now) - datetime.timedelta(days=settings.INVOICE_SUSPEND_AFTER))
+    owed = _owed_too_long(now)
     debtors = Tenant.objects.filter(status=TenantStatus.ACTIVE, id__in=owed.values("tenant_id"))
     suspended = 0
     for tenant_id in list(debtors.values_list("id", flat=True)):
@@ -68,13 +68,23 @@ def suspend_debtors(*, now: datetime.datetime, actor: uuid.UUID | None) -> int:
     return suspended
 
 
+def _owed_too_long(now: datetime.datetime) -> InvoiceQuerySet:
+    """The open invoices that a tenant is suspended for."""
+    if not settings.INVOICE_SUSPEND_AFTER:
+        return Invoice.objects.none()
+    return Invoice.objects.due_before(local_date(now) - datetime.timedelta(days=settings.INVOICE_SUSPEND_AFTER))
+
+
 def resume_if_settled(tenant_id: uuid.UUID, *, actor: uuid.UUID | None) -> None:
     """Resume a tenant that was suspended for invoices of which none is open any more. Its row must be locked.
 
-    One that is being deprovisioned is left as it is, and the reason kept: should that fail, it is suspended again.
+    Not so while it would be suspended again, for one that came to be owed too long meanwhile. One that is being
+    deprovisioned is left as it is, and the reason kept: should that fail, it is suspended again.
     """
     causes = Invoice.everything.filter(tenant=tenant_id, suspended_on__isnull=False)
     if not causes.exists() or causes.filter(status=InvoiceStatus.PENDING).exists():
+        return
+    if _owed_too_long(timezone.now()).filter(tenant=tenant_id).exists():
         return
     tenants = Tenant.objects.filter(id=tenant_id)
     if tenants.filter(status=TenantStatus.DEPROVISIONING).exists():

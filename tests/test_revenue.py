@@ -79,6 +79,17 @@ class TestWhoDoesNotPay:
         staff.patch(f"/invoices/{second.id}", {"status": "CANCELLED"})
         assert staff.get(f"/tenants/{tenant.id}").json()["status"] == TenantStatus.ACTIVE
 
+    def test_is_not_resumed_to_be_suspended_again_for_another_invoice(self, staff, settings, monkeypatch, clock):
+        settings.INVOICE_SUSPEND_AFTER = 30
+        tenant = make_tenant(status=TenantStatus.ACTIVE)
+        first, second = make_invoice(tenant), make_invoice(tenant, due_date=datetime(2026, 1, 20, tzinfo=UTC))
+        self.at(monkeypatch, 31)
+        clock(date(2026, 3, 6))
+        self.at(monkeypatch, 50)
+        for invoice, status in ((first, TenantStatus.INACTIVE), (second, TenantStatus.ACTIVE)):
+            staff.patch(f"/invoices/{invoice.id}", {"status": "PAID"})
+            assert staff.get(f"/tenants/{tenant.id}").json()["status"] == status
+
     def test_is_not_resumed_from_a_suspension_with_other_reasons(self, staff, settings, monkeypatch):
         settings.INVOICE_SUSPEND_AFTER = 30
         tenant = make_tenant(status=TenantStatus.ACTIVE)
