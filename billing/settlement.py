@@ -16,7 +16,7 @@ from billing import dunning, numbering, proration, texts
 from billing.gateways.base import Receipt
 from billing.models import CreditNote, Invoice, InvoiceStatus, Payment, Subscription
 from billing.models.invoices import InvoiceQuerySet
-from billing.money import MOST, ZERO, shown
+from billing.money import MOST, ZERO, is_payable, shown
 from billing.periods import local_date, midnight
 from billing.signals import invoice_credited, invoice_paid
 from billing.totals import TaxOfRate, kept_taxes, split_credit, without_tax
@@ -109,14 +109,17 @@ def _pay(invoice: Invoice, payment: Payment, actor: uuid.UUID | None) -> Payment
 def record_receipt(receipt: Receipt, *, gateway: str) -> None:
     """What a gateway has received; once, however often it says so.
 
-    Raises Conflict for an invoice that does not exist or is in another currency: the gateway will come again, and its
-    owner learn of it.
+    Raises Conflict for an invoice that does not exist or is in another currency, and for parts of a minor unit: the
+    gateway will come again, and its owner learn of it.
     """
     invoice = Invoice.objects.filter(number=receipt.number).first()
     if invoice is None or invoice.currency_code != receipt.currency_code:
         logger.error("%s was paid %s for %s, which is no invoice in that currency", gateway, receipt, receipt.number)
         asked = {"number": receipt.number, "currency": receipt.currency_code}
         raise Conflict(_("There is no invoice %(number)s in %(currency)s.") % asked, code="unknown_invoice")
+    if not is_payable(receipt.amount, receipt.currency_code):
+        logger.error("%s was paid %s, which nobody can pay in that currency", gateway, receipt)
+        raise Conflict(_("This cannot be paid in %s.") % receipt.currency_code, code="amount")
     invoice = locked(invoice.id)
     if not invoice.payments(manager="objects").filter(gateway=gateway, reference=receipt.reference).exists():
         payment = Payment(

@@ -366,6 +366,12 @@ class TestAGateway:
         assert (invoice.status, invoice.paid_amount) == (InvoiceStatus.PAID, Decimal("120.50"))
         assert Payment.objects.get().gateway == "mint"
 
+    def test_is_refused_what_nobody_can_pay(self, anyone):
+        invoice = make_invoice()
+        told = {"number": invoice.number, "amount": "120.4951", "currency_code": "EUR", "reference": "m-1"}
+        assert_error(anyone.post("/billing/notifications/mint", [told], **{"X-Mint": "signed"}), 409, code="amount")
+        assert not Payment.objects.exists()
+
     def test_is_refused_without_its_signature_and_for_what_is_no_invoice(self, anyone):
         invoice = make_invoice()
         told = {"number": invoice.number, "amount": "1", "currency_code": "USD", "reference": "m-1"}
