@@ -74,6 +74,10 @@ class TestAnInvoice:
         assert_error(staff.post("/invoices", body(**values)), 422)
         assert not NumberSeries.objects.exists()
 
+    def test_may_say_that_it_has_no_file_and_names_none(self, staff):
+        assert made(staff, invoiceFile=None)["invoiceFile"] is None
+        assert_error(staff.post("/invoices", body(invoiceFile="x.pdf")), 422)
+
     def test_without_amount_or_lines_is_refused(self, staff):
         wrong = body()
         del wrong["amount"]

@@ -1,5 +1,6 @@
 """Invoices, payments and credit notes on the wire."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -78,6 +79,12 @@ class InvoiceSerializer(ModelSerializer):
             "invoice_file", "number", "issued_on", "subtotal", "tax_total", "paid_amount", "credited_amount",
         )  # fmt: skip
         extra_kwargs = {"amount": {"required": False}}
+
+    def to_internal_value(self, data):
+        """A new invoice may say, as the reference's do, that it has no file: `invoiceFile` is null."""
+        if self.instance is None and isinstance(data, Mapping) and data.get("invoiceFile", "") is None:
+            data = {name: value for name, value in data.items() if name != "invoiceFile"}
+        return super().to_internal_value(data)
 
     def validate(self, attrs):
         """Puts `lines` in the shape of `billing.totals`, None where they stay as they are."""
