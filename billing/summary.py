@@ -3,8 +3,8 @@
 import datetime
 from typing import Any
 
-from django.db.models import Case, CharField, Count, DateTimeField, DecimalField, F, Q, QuerySet, Sum, Value, When
-from django.db.models.functions import Cast, Round, TruncMonth
+from django.db.models import Case, CharField, Count, DecimalField, F, Q, QuerySet, Sum, Value, When
+from django.db.models.functions import Round, TruncMonth
 from django.utils import timezone
 
 from billing.models import (
@@ -49,10 +49,16 @@ def summary(*, months: int) -> dict[str, Any]:
         _unpaid(today),
     ]
     for kind, currency, first, count, amount, late_count, late in sums[0].union(*sums[1:], all=True):
+        month = of(currency)["months"].get(f"{first:%Y-%m}")
         if kind == "open":
-            of(currency).update(open_count=count, open=amount, overdue_count=late_count, overdue=late or ZERO)
+            total = of(currency)
+            total["open_count"] += count
+            total["open"] += amount
+            total["overdue_count"] += late_count
+            total["overdue"] += late or ZERO
+            if month is not None:
+                month["overdue"] = late or ZERO
             continue
-        month = of(currency)["months"][f"{first:%Y-%m}"]
         month[kind] = amount
         if kind == "issued":
             month["issued_count"] = count
@@ -73,7 +79,7 @@ def _first_days(months: int, today: datetime.date) -> list[datetime.date]:
 
 
 def _empty(currency: str, firsts: list[datetime.date]) -> dict[str, Any]:
-    nothing = {"issued_count": 0, "issued": ZERO, "credited": ZERO, "paid": ZERO, "mrr": ZERO}
+    nothing = {"issued_count": 0, "issued": ZERO, "credited": ZERO, "paid": ZERO, "overdue": ZERO, "mrr": ZERO}
     months = {f"{first:%Y-%m}": {"month": f"{first:%Y-%m}", **nothing} for first in firsts}
     return {
         "currency_code": currency, "open_count": 0, "open": ZERO, "overdue_count": 0, "overdue": ZERO, "months": months,
@@ -87,10 +93,10 @@ def _monthly(kind: str, rows: QuerySet, moment: str, span: tuple[datetime.dateti
 
 
 def _unpaid(today: datetime.date) -> QuerySet:
-    """What is open, and what of it is overdue, in the same columns; of no month."""
-    never = Cast(Value(None), DateTimeField())
+    """What is open, and what of it is overdue, in the same columns, of whatever month it is due in."""
     rows = Invoice.objects.filter(status=InvoiceStatus.PENDING)
-    return _summed("open", rows, "currency_code", never, OPEN, Q(due_date__lt=midnight(today)))
+    due_in = TruncMonth("due_date", tzinfo=zone())
+    return _summed("open", rows, "currency_code", due_in, OPEN, Q(due_date__lt=midnight(today)))
 
 
 def _summed(kind: str, rows: QuerySet, currency: str, month: Any, amount: Any, late: Q) -> QuerySet:

@@ -201,6 +201,18 @@ def test_the_summary_can_be_asked_for_while_a_month_ends_in_which_an_invoice_is_
     assert [(month["month"], month["issued"]) for month in euro["months"]] == [("2026-01", 0)]
 
 
+def test_what_is_overdue_is_told_of_the_month_it_was_due_in(staff, clock):
+    clock(date(2026, 4, 15))
+    for due, price in ((date(2026, 1, 31), 1), (date(2026, 2, 28), 2), (date(2026, 3, 1), 4), (date(2026, 3, 31), 8),
+                       (date(2026, 4, 14), 16), (date(2026, 4, 15), 32), (date(2026, 5, 1), 64)):  # fmt: skip
+        make_invoice(due_date=midnight(due), lines=[Line("Services", Decimal(price))])
+    make_invoice(due_date=midnight(date(2026, 3, 5)), status=InvoiceStatus.PAID)
+    (euro,) = staff.get("/billing/summary", months="3").json()["currencies"]
+    assert [month["overdue"] for month in euro["months"]] == [2, 4 + 8, 16]
+    assert (euro["overdueCount"], euro["overdue"]) == (5, 1 + 2 + 4 + 8 + 16)
+    assert (euro["openCount"], euro["open"]) == (7, 127)
+
+
 def test_the_recurring_revenue_of_a_month_is_what_was_in_force_on_its_last_day(staff, clock):
     start = datetime(2026, 1, 10, tzinfo=UTC)
     monthly = make_subscription(start_date=start)

@@ -16,6 +16,7 @@ class MonthSerializer(Serializer):
     issued = _amount(help_text="The totals of what was issued, with tax.")
     credited = _amount(help_text="Taken back by credit notes.")
     paid = _amount(help_text="Received, less what was paid back.")
+    overdue = _amount(help_text="Of what was due in the month, what is overdue now.")
     mrr = _amount(help_text="Monthly recurring revenue on the month's last day, net, at that day's prices.")
 
 
