@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection
+from django.utils.dateparse import parse_datetime
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -205,6 +206,12 @@ class TestMoney:
         assert_error(staff.post(f"{path}/payments", {"amount": 1}), 409, code="amount")
         assert staff.get(path).json()["paidAmount"] == 99_999_999_999
 
+    def test_is_recorded_as_it_is_told(self, staff):
+        path = f"/invoices/{make_invoice().id}/payments"
+        told = {"amount": 20, "date": "2026-01-09T08:30:00Z", "method": "transfer", "reference": "bank-1"}
+        assert staff.post(path, told).status_code == 200
+        assert [{name: each[name] for name in told} for each in staff.get(path).json()] == [told]
+
     def test_of_one_reference_is_recorded_once_also_in_a_race(self, staff, transactional_db):
         path = f"/invoices/{make_invoice().id}/payments"
         answers = at_once(4, lambda _: staff.post(path, {"amount": 10, "reference": "bank-1"}).status_code)
@@ -350,7 +357,10 @@ class Mint(PaymentGateway):
     def receipts(self, headers, body):
         if headers.get("X-Mint") != "signed":
             raise NotificationRefused("The signature is wrong.")
-        return [Receipt(amount=Decimal(each.pop("amount")), **each) for each in json.loads(body)]
+        return [
+            Receipt(**{**each, "amount": Decimal(each["amount"]), "date": parse_datetime(each.get("date", ""))})
+            for each in json.loads(body)
+        ]
 
 
 class TestAGateway:
@@ -363,12 +373,17 @@ class TestAGateway:
 
     def test_tells_of_a_payment_as_often_as_it_likes(self, anyone):
         invoice = make_invoice()
-        told = [{"number": invoice.number, "amount": "120.50", "currency_code": "EUR", "reference": "m-1"}]
+        moment = "2026-01-09T08:30:00+00:00"
+        told = [
+            {"number": invoice.number, "amount": "120.50", "currency_code": "EUR", "reference": "m-1", "date": moment}
+        ]
         for _ in range(2):
             assert anyone.post("/billing/notifications/mint", told, **{"X-Mint": "signed"}).status_code == 204
         invoice.refresh_from_db()
         assert (invoice.status, invoice.paid_amount) == (InvoiceStatus.PAID, Decimal("120.50"))
-        assert Payment.objects.get().gateway == "mint"
+        payment = Payment.objects.get()
+        assert (payment.gateway, payment.method, payment.reference) == ("mint", "mint", "m-1")
+        assert payment.date.isoformat() == moment
 
     def test_is_refused_what_nobody_can_pay(self, anyone):
         invoice = make_invoice()

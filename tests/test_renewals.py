@@ -199,6 +199,28 @@ class TestRenewals:
         assert [int(each.terms.get(until=None).price) for each in (changed, scheduled)] == [99, 49]
         assert Event.objects.filter(type="SUBSCRIPTION_CHANGED").count() == events
 
+    def test_cost_what_was_signed_whatever_the_plan_costs_since(self, staff):
+        subscription = make_subscription()
+        generate(TODAY)
+        assert staff.patch(f"/plans/{subscription.plan_id}", {"price": 59, "billingCycle": "YEARLY"}).status_code == 204
+        generate(date(2026, 2, 28))
+        assert [invoice.subtotal for invoice in Invoice.objects.order_by("number")] == [49, 49]
+
+    def test_tell_how_far_they_are(self, capsys, monkeypatch):
+        monkeypatch.setattr(renewals, "CHUNK", 1)
+        monkeypatch.setattr("billing.management.commands.generate_invoices.REPORT_EVERY", -1)
+        plan = make_plan()
+        for _ in range(2):
+            make_subscription(plan=plan)
+        run = ("generate_invoices", "--date", str(TODAY), "--jobs", "1")
+        call_command(*run)
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.split(", ")[0] for line in lines[:2]] == ["1 invoices", "2 invoices"]
+        make_subscription(plan=plan)
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+        call_command(*run)
+        assert capsys.readouterr().out.startswith("\r1 invoices, ")
+
     def test_are_the_days_of_the_time_zone(self, settings):
         settings.BILLING_TIME_ZONE = "America/New_York"
         make_subscription(start_date=midnight(date(2026, 3, 1)))
