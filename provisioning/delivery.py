@@ -8,7 +8,7 @@ import logging
 import random
 import smtplib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,6 +28,8 @@ from provisioning.messages import message
 from provisioning.models import Delivery, FailedAttempt, ProvisioningRun
 
 logger = logging.getLogger("tenantry.delivery")
+HANGING = timedelta(minutes=10)
+"""An attempt that lasts longer is taken to hang: its lease is left to end, and the delivery is attempted again."""
 
 
 class NothingToDeliver(Exception):
@@ -76,6 +78,14 @@ def claim(limit: int, *, subject: uuid.UUID | None = None) -> list[Delivery]:
     if not ids:
         return []
     return list(Delivery.objects.select_related("event__run").filter(id__in=ids).order_by("id"))
+
+
+def renew(deliveries: Iterable[Delivery]) -> None:
+    """Lease those that are still being attempted for another EVENT_LEASE from now, each as it was claimed."""
+    now = timezone.now()
+    claimed_after = now - HANGING
+    attempted = [each for each in deliveries if each.next_attempt_on - settings.EVENT_LEASE > claimed_after]
+    _held(attempted).update(next_attempt_on=now + settings.EVENT_LEASE)
 
 
 def _stored(column: str, value: object) -> Any:

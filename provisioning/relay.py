@@ -13,7 +13,7 @@ from config import cache
 from config.mail import hang_up
 from identity import tokens
 from identity.models import IdempotentRequest
-from provisioning.delivery import Outcome, attempt, claim, record
+from provisioning.delivery import Outcome, attempt, claim, record, renew
 from provisioning.metrics import ATTEMPTS
 from provisioning.models import Delivery
 from provisioning.offboarding import begin_after_grace
@@ -30,34 +30,40 @@ MAINTENANCE_SECONDS = 60
 def run(stop: threading.Event, *, once: bool = False) -> int:
     """Deliver until `stop` is set, then let the attempts under way end; the number of attempts.
 
-    The threads only call out; this one claims and records, for all of them at a time. What happens each minute has a
-    thread too, since a lease may end while a chore lasts. `once` returns when nothing is due any more. A database that
-    is away is waited for.
+    The threads only call out; this one claims, renews leases and records, for all of them at a time. What happens each
+    minute has a thread too, since a lease may end while a chore lasts. `once` returns when nothing is due any more. A
+    database that is away is waited for.
     """
     attempts = 0
-    running: set[Future[Outcome]] = set()
-    maintained, pause = 0.0, SOON_SECONDS
+    running: dict[Future[Outcome], Delivery] = {}
+    maintained, renewed, pause = 0.0, 0.0, SOON_SECONDS
     maintenance: Future[None] | None = None
     with (
         ThreadPoolExecutor(settings.RELAY_CONCURRENCY, thread_name_prefix="relay") as pool,
         ThreadPoolExecutor(1, thread_name_prefix="maintenance") as chores,
     ):
-        while not stop.is_set():
+        while running or not stop.is_set():
+            stopping = stop.is_set()
             try:
                 _record_ended(running)
+                if time.monotonic() - renewed > settings.EVENT_LEASE.total_seconds() / 3:
+                    renew(running.values())
+                    renewed = time.monotonic()
                 is_idle = maintenance is None or maintenance.done()
-                if not once and is_idle and time.monotonic() - maintained > MAINTENANCE_SECONDS:
+                if not (once or stopping) and is_idle and time.monotonic() - maintained > MAINTENANCE_SECONDS:
                     maintained = time.monotonic()
                     maintenance = chores.submit(_maintain)
                 free = settings.RELAY_CONCURRENCY - len(running)
                 # A claim costs two statements whatever it finds: it waits until half of the hands are free.
-                claimed = claim(free) if 2 * free >= settings.RELAY_CONCURRENCY else []
+                claimed = claim(free) if 2 * free >= settings.RELAY_CONCURRENCY and not stopping else []
             except OperationalError as error:
+                if stopping:
+                    raise
                 logger.error("the database is away: %s", error)
                 connection.close()
                 stop.wait(2)
                 continue
-            running |= {pool.submit(_attempt, delivery) for delivery in claimed}
+            running |= {pool.submit(_attempt, delivery): delivery for delivery in claimed}
             attempts += len(claimed)
             pause = SOON_SECONDS if claimed else min(2 * pause, POLL_SECONDS)
             if running:
@@ -67,20 +73,19 @@ def run(stop: threading.Event, *, once: bool = False) -> int:
                 break
             pool.submit(hang_up)  # there a server that does not answer holds nothing up
             stop.wait(pause)
-        wait(running)
-        _record_ended(running)
         pool.submit(hang_up)
     return attempts
 
 
-def _record_ended(running: set[Future[Outcome]]) -> None:
+def _record_ended(running: dict[Future[Outcome], Delivery]) -> None:
     """Record the attempts that have ended and take them out of `running`; of a defect the lease ends by itself."""
-    ended = {future for future in running if future.done()}
+    ended = [future for future in running if future.done()]
     outcomes = [future.result() for future in ended if future.exception() is None]
     record(outcomes)
     for outcome in outcomes:
         ATTEMPTS.labels(outcome.delivery.destination, outcome.state.word).inc()
-    running -= ended
+    for future in ended:
+        del running[future]
 
 
 def _attempt(delivery: Delivery) -> Outcome:

@@ -264,14 +264,14 @@ def test_a_connection_is_kept_behind_a_short_answer_alone(answering, head, body,
 
 @pytest.mark.parametrize(
     ("name", "longest"),
-    [("http", 35), ("sqs", 30), ("eventbridge", 30), ("codebuild", 30), ("redis", 15), ("local", 42)],
+    [("http", 35), ("sqs", 58), ("eventbridge", 58), ("codebuild", 58), ("redis", 15), ("local", 42)],
 )
-def test_a_lease_that_is_no_longer_than_an_attempt_may_take_is_warned_of(aws, settings, name, longest):
+def test_a_lease_that_is_no_longer_than_an_inline_attempt_may_take_is_warned_of(aws, settings, name, longest):
     settings.EVENT_CONNECTORS, settings.DEMO_BUILD_SECONDS = ["log", name], 2
     settings.EVENT_HTTP_URL = settings.EVENT_SQS_QUEUE_URL = "http://127.0.0.1:1/"
     settings.EVENT_HTTP_SECRET, settings.SILOED_PIPELINE, settings.POOLED_PIPELINE = SECRET, "silo", "pool"
-    for seconds, warnings in ((longest, 1), (longest + 1, 0)):
-        settings.EVENT_LEASE = timedelta(seconds=seconds)
+    for delivery, seconds, warnings in (("inline", longest, 1), ("inline", longest + 1, 0), ("relay", longest, 0)):
+        settings.EVENT_DELIVERY, settings.EVENT_LEASE = delivery, timedelta(seconds=seconds)
         assert [warning.id for warning in run_checks()].count("tenantry.W005") == warnings
 
 

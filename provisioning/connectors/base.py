@@ -19,7 +19,10 @@ class Connector(ABC):
     """Publishes events. One instance serves all threads of a process for as long as that lives."""
 
     longest_attempt: int = 0
-    """Seconds that `publish` may take at most, by its time-outs; a system check compares EVENT_LEASE. 0: not known."""
+    """Seconds that `publish` may take at most, by its time-outs; a system check compares EVENT_LEASE. 0: not known.
+
+    A relay renews the lease of an attempt that takes longer, inline delivery does not.
+    """
 
     def takes(self, type: str) -> bool:
         """Whether events of this type concern the connector."""
@@ -29,5 +32,6 @@ class Connector(ABC):
     def publish(self, message: dict[str, Any]) -> None:
         """Hand over one message (CONTRACT section 7), or raise PublishError.
 
-        Called outside of any transaction, and possibly again with the same `id`. Must return within EVENT_LEASE.
+        Called outside of any transaction, and possibly again with the same `id`. Must return: within EVENT_LEASE where
+        EVENT_DELIVERY is inline, in a relay within ten minutes, or it is called again meanwhile.
         """
