@@ -37,6 +37,13 @@ def suspended(staff) -> Callable[..., Tenant]:
 
 @pytest.mark.django_db
 class TestAFailure:
+    def test_whose_text_no_database_keeps_is_recorded_as_others_are(self, bus, relayed, suspended):
+        poisoned, healthy = suspended(), suspended()
+        bus.failures = [PublishError("the broker said \x00 and \ud800, zażółć", permanent=True)]
+        assert [message["tenant"]["id"] for message in relayed()] == [str(healthy.id)]
+        dead = Delivery.objects.get(subject=poisoned.id)
+        assert (dead.state, dead.last_error) == (State.DEAD, "the broker said ? and ?, zażółć")
+
     def test_repeated_ten_times_delays_and_then_all_arrives_in_order_under_its_id(self, bus, relayed, suspended):
         suspended(3)
         ids = [str(event.event_id) for event in Event.objects.order_by("id")]
@@ -276,6 +283,18 @@ class TestALease:
         deliver(holder)
         assert Delivery.objects.get().state == State.DELIVERED
         assert len({message["id"] for message in bus.published}) == 1
+
+    def test_that_has_ended_is_counted_by_reconcile(self, suspended, capsys):
+        def counted() -> int:
+            call_command("reconcile", "--dry-run")
+            (row,) = (line for line in capsys.readouterr().out.splitlines() if "ended leases" in line)
+            return int(row.removeprefix("deliveries of ended leases").split()[0])
+
+        suspended(), suspended()
+        claim(1)
+        assert counted() == 0
+        due_now()  # the other too, which nobody ever held
+        assert counted() == 1
 
     def test_is_given_to_no_more_than_were_asked_for(self, suspended):
         for _ in range(4):

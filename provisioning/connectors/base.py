@@ -7,11 +7,12 @@ from typing import Any
 class PublishError(Exception):
     """An event could not be published. `permanent` says that trying again cannot help.
 
-    The text is kept with the delivery and shown to staff: it must hold no secret.
+    The text is kept with the delivery and shown to staff: it must hold no secret. What no database keeps of it, a NUL
+    or half of a surrogate pair that the other side sent, is a question mark.
     """
 
     def __init__(self, message: str, *, permanent: bool = False):
-        super().__init__(message)
+        super().__init__(message.encode("utf-8", "replace").decode().replace("\x00", "?"))
         self.permanent = permanent
 
 
