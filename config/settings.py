@@ -581,7 +581,7 @@ LOGGING = {
         "django.request": {"level": "ERROR"},  # a 4xx is the caller's business
         "django.security.DisallowedHost": {"level": "CRITICAL"},  # likewise
         "django.db.backends": {"level": "INFO"},  # its debug lines hold every value of every statement
-        "botocore": {"level": "INFO"},  # likewise: its debug lines hold requests and credentials
+        "botocore": {"level": "WARNING"},  # likewise, and its info lines tell in each command where it looked for what
         "urllib3": {"level": "INFO"},
         "httpx": {"level": "WARNING"},  # its info lines hold addresses, with people's mail addresses in them
         "httpcore": {"level": "INFO"},

@@ -12,6 +12,7 @@ from django.core import mail
 from provisioning import connectors
 from provisioning.connectors.base import PublishError
 from tests.servers import free_port
+from tests.world import manage
 
 MESSAGE = {
     "id": "33f59bf9-17c6-464b-b744-967dfbffe878",
@@ -146,6 +147,16 @@ class TestRedis:
         assert json.loads(fields[b"event"]) == MESSAGE
         store.close()
 
+    def test_bounds_the_stream(self, settings, monkeypatch):
+        monkeypatch.setattr("provisioning.connectors.redis.MAX_LENGTH", 10)
+        settings.EVENT_REDIS_STREAM = "test:bounded"
+        with redis.Redis.from_url(settings.REDIS_URL) as store:
+            store.delete("test:bounded")
+            found = connector("redis")
+            for _ in range(300):
+                found.publish(MESSAGE)
+            assert 10 <= store.xlen("test:bounded") < 200  # whole blocks, of 100 entries by default, are dropped
+
     def test_that_is_away_or_refuses_can_be_tried_again(self, settings):
         settings.EVENT_REDIS_STREAM = "test:string"
         store = redis.Redis.from_url(settings.REDIS_URL)
@@ -158,6 +169,14 @@ class TestRedis:
         settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
         with pytest.raises(PublishError, match="reached"):
             connector("redis").publish(MESSAGE)
+
+
+def test_commands_say_nothing_of_how_boto3_finds_its_way(tmp_path):
+    said = manage(
+        "check", EVENT_CONNECTOR="eventbridge", AWS_ENDPOINT_URL="http://127.0.0.1:1", AWS_ACCESS_KEY_ID="test",
+        AWS_SECRET_ACCESS_KEY="test", LOG_LEVEL="info", VAR_DIR=str(tmp_path),
+    )  # fmt: skip
+    assert (said.returncode, said.stderr) == (0, "")
 
 
 def test_aws_that_cannot_be_reached_can_be_tried_again(aws, monkeypatch):
