@@ -26,7 +26,7 @@ class LeadViewSet(IdempotentMixin, ApiViewSet):
     serializer_class = LeadSerializer
     search_fields = ("first_name", "last_name", "company_name", "email")
     permission_codes: ClassVar = {"list": (VIEW_LEAD,), "count": (VIEW_LEAD,), "retrieve": (VIEW_LEAD,)}
-    not_idempotent = frozenset({"verify", "resend"})
+    not_idempotent = frozenset({"verify"})
     public_actions = frozenset({"create", "verify", "resend"})  # they know the caller by the body, the key, the id
     throttles: ClassVar = {"create": PublicLimit, "verify": PublicLimit, "resend": PublicLimit}
 

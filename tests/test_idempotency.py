@@ -43,6 +43,15 @@ class TestARepeatedRequest:
         assert ProvisioningRun.objects.count() == 1
         assert_error(staff.post(path, SUBSCRIPTION), 409)
 
+    def test_for_a_new_mail_sends_one_and_is_not_too_early(self, anyone, settings):
+        settings.RESEND_COOLDOWN = 60
+        path = f"/leads/{make_lead(is_validated=False).id}/resend"
+        first, second = (anyone.post(path, **KEY) for _ in range(2))
+        assert (first.status_code, second.status_code) == (204, 204)
+        assert second.headers["Idempotency-Replayed"] == "true"
+        assert Event.objects.count() == 1
+        assert_error(anyone.post(path), 429)
+
     def test_with_another_body_or_path_is_refused(self, staff):
         staff.post("/tenants", TENANT, **KEY)
         error = staff.post("/tenants", {**TENANT, "key": "other"}, **KEY)
