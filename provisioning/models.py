@@ -22,6 +22,14 @@ class RunQuerySet(models.QuerySet):
         waiting = Delivery.objects.filter(event__run=models.OuterRef("pk"), state=Delivery.State.PENDING)
         return self.open().filter(models.Exists(begun), ~models.Exists(waiting), expires_at__lt=timezone.now())
 
+    def undelivered(self):
+        """Open runs whose event is dead: none of its deliveries waits or has arrived. `error` is what one died of."""
+        mine = Delivery.objects.filter(event__run=models.OuterRef("pk"))
+        hopeful = mine.filter(state__in=(Delivery.State.PENDING, Delivery.State.DELIVERED))
+        dead = mine.filter(state=Delivery.State.DEAD).order_by("-id")
+        runs = self.open().filter(~models.Exists(hopeful))
+        return runs.annotate(error=models.Subquery(dead.values("last_error")[:1])).filter(error__isnull=False)
+
     def to_begin(self):
         """Deprovisionings whose grace period is over and whose event is not written yet."""
         begun = Event.objects.filter(run=models.OuterRef("pk"))

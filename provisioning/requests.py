@@ -146,6 +146,16 @@ def fail_run(*, run_id: uuid.UUID, reason: str) -> bool:
     return True
 
 
+def fail_undelivered_runs() -> Iterator[uuid.UUID]:
+    """Fail every run whose event is dead, for what it died of; the ids of their tenants, each as it is done.
+
+    Not for the relay: until the secret has expired, the event may be replayed.
+    """
+    for run in ProvisioningRun.objects.undelivered().order_by("expires_at").iterator():
+        if fail_run(run_id=run.id, reason=f"The event could not be delivered: {run.error}"):
+            yield run.tenant_id
+
+
 def fail_overdue_runs() -> Iterator[uuid.UUID]:
     """Fail every run that is overdue; the ids of their tenants, each as it is done.
 

@@ -126,6 +126,40 @@ class TestReconcile:
         assert "runs past their secret               0  -" in capsys.readouterr().out
         assert Event.objects.filter(type="TENANT_PROVISIONING_FAILURE").count() == 1
 
+    @pytest.mark.parametrize(
+        ("deprovision", "move", "failed"),
+        [(False, "provision", TenantStatus.PROVISIONFAILED), (True, "deprovision", TenantStatus.ACTIVE)],
+    )
+    def test_fails_a_run_whose_event_is_dead_with_its_error_and_asking_again_is_the_retry(
+        self, staff, bus, relayed, capsys, deprovision, move, failed
+    ):
+        run = make_run(deprovision=deprovision)
+        bus.failures = [PublishError("There is no such project.", permanent=True)]
+        relayed()
+        relay.maintain()
+        call_command("reconcile", "--dry-run")
+        assert "runs whose event is dead             1  failed: provision is the retry" in capsys.readouterr().out
+        assert Tenant.objects.get().status != failed
+        call_command("reconcile")
+        assert f"tenant {run.tenant_id}: its event is dead" in capsys.readouterr().out
+        assert Tenant.objects.get().status == failed
+        assert relayed()[-1]["reason"] == "The event could not be delivered: There is no such project."
+        assert staff.post(f"/tenants/{run.tenant_id}/{move}", SUBSCRIPTION).status_code == 204
+        relayed()
+        assert call_back(open_run(run.tenant_id)).status_code == 204
+
+    @pytest.mark.parametrize("other", [State.PENDING, State.DELIVERED])
+    def test_leaves_a_run_of_whose_event_another_delivery_is_not_dead(self, relayed, capsys, other):
+        run = make_run()
+        event = Event.objects.get(run=run)
+        Delivery.objects.update(state=State.DEAD)
+        Delivery.objects.create(event=event, subject=event.subject, destination="bus:other", state=other)
+        call_command("reconcile")
+        assert Tenant.objects.get().status == TenantStatus.PROVISIONING
+        printed = capsys.readouterr().out
+        assert "other dead events of open runs       1  yours to do: replay_events --dead" in printed
+        assert f"tenant {run.tenant_id}: its event is dead" in printed
+
     def test_leaves_a_run_whose_event_still_waits_behind_an_earlier_one(self, bus, relayed, staff):
         """A bus that is away for longer than a secret lives fails no tenant: its event has not left yet."""
         contact = {"firstName": "A", "lastName": "B", "email": "a@acme.example", "isPrimary": True}

@@ -10,33 +10,39 @@ from identity.models import IdempotentRequest
 from leads.models import LeadKey
 from provisioning.models import Delivery, ProvisioningRun
 from provisioning.offboarding import begin_after_grace
-from provisioning.requests import fail_overdue_runs
+from provisioning.requests import fail_overdue_runs, fail_undelivered_runs
 
 
 class Command(BaseCommand):
-    help = "Find and repair what is stuck: overdue runs, ended leases, dead events, expired keys. Prints a table."
+    help = "Find and repair what is stuck: overdue runs, dead events, ended leases, expired keys. Prints a table."
 
     def add_arguments(self, parser):
         parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
 
     def handle(self, *, dry_run, **options):
         now = timezone.now()
-        overdue = list(ProvisioningRun.objects.overdue().values_list("tenant_id", flat=True))
+        undelivered = ProvisioningRun.objects.undelivered()
+        unasked = list(undelivered.values_list("tenant_id", flat=True))
+        expired = ProvisioningRun.objects.overdue().exclude(id__in=undelivered)
+        overdue = list(expired.values_list("tenant_id", flat=True))
         keys = LeadKey.objects.filter(expires_at__lt=now)
         pending = Delivery.objects.filter(state=Delivery.State.PENDING)
         dead = Delivery.objects.filter(state=Delivery.State.DEAD, event__run__state=ProvisioningRun.State.OPEN)
+        dead = dead.exclude(event__run__in=undelivered)
         rows = [
             ("deprovisionings after grace", ProvisioningRun.objects.to_begin().count(),
              "begun, or ended where the tenant is deleted"),
+            ("runs whose event is dead", len(unasked), "failed: provision is the retry"),
             ("runs past their secret", len(overdue), "failed: provision is the retry"),
             ("expired lead keys", keys.count(), "deleted"),
             ("deliveries of ended leases", pending.filter(lease__isnull=False, next_attempt_on__lt=now).count(),
              "nothing to do: the next relay takes them"),
-            ("tenants whose event is dead", dead.values("subject").distinct().count(),
+            ("other dead events of open runs", dead.values("event").distinct().count(),
              "yours to do: replay_events --dead"),
         ]  # fmt: skip
         if not dry_run:
             begin_after_grace()
+            unasked = list(tqdm(fail_undelivered_runs(), total=len(unasked), unit="run", disable=None))
             overdue = list(tqdm(fail_overdue_runs(), total=len(overdue), unit="run", disable=None))
             delete_in_batches(keys)
             IdempotentRequest.prune()
@@ -45,5 +51,5 @@ class Command(BaseCommand):
             self.stdout.write(f"{what:30}{count:8}  {remedy if count else '-'}")
         for tenant_id in overdue:
             self.stdout.write(f"tenant {tenant_id}: the secret expired without a callback")
-        for tenant_id in dead.values_list("subject", flat=True).distinct()[:100]:
+        for tenant_id in (*unasked, *dead.values_list("subject", flat=True).distinct()[:100]):
             self.stdout.write(f"tenant {tenant_id}: its event is dead")
