@@ -62,8 +62,11 @@ def suspend_debtors(*, now: datetime.datetime, actor: uuid.UUID | None) -> int:
         with transaction.atomic():
             tenant = lifecycle.locked(tenant_id)
             found = owed.filter(tenant=tenant)  # asked again behind the lock: it may have been paid
-            if tenant.status == TenantStatus.ACTIVE and found.update(suspended_on=now):
-                lifecycle.suspend(tenant_id=tenant_id, actor=actor)
+            first = found.order_by("due_date", "id").first()
+            if tenant.status == TenantStatus.ACTIVE and first is not None:
+                found.update(suspended_on=now)
+                reason = f"Invoice {first.number} was not paid in time."
+                lifecycle.suspend(tenant_id=tenant_id, reason=reason, actor=actor)
                 suspended += 1
     return suspended
 

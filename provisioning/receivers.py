@@ -60,8 +60,9 @@ def tenant_provisioning_failed(tenant, reason, actor, **_):
 
 
 @receiver(tenant_signals.tenant_suspended)
-def tenant_suspended(tenant, actor, **_):
-    events.record(events.TENANT_SUSPENDED, subject=tenant.id, payload=tenant_payload(tenant), actor=actor)
+def tenant_suspended(tenant, reason, actor, **_):
+    payload = {**tenant_payload(tenant), "reason": reason}
+    events.record(events.TENANT_SUSPENDED, subject=tenant.id, payload=payload, actor=actor)
 
 
 @receiver(tenant_signals.tenant_resumed)

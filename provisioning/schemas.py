@@ -143,7 +143,10 @@ PROPERTIES: Mapping[str, Schema] = {
     events.TENANT_PROVISIONING_SUCCESS: {**_TENANT_REF, "appPlaneUrl": TEXT},
     events.TENANT_PROVISIONING_FAILURE: {**_TENANT_REF, "reason": TEXT},
     events.TENANT_SECRET_ROTATED: {**_TENANT_REF, **_RUN},
-    events.TENANT_SUSPENDED: _TENANT_REF,
+    events.TENANT_SUSPENDED: {
+        **_TENANT_REF,
+        "reason": {**OPTIONAL_TEXT, "description": "Null where somebody asked for it."},
+    },
     events.TENANT_RESUMED: _TENANT_REF,
     events.TENANT_DEPROVISIONING: {**_TENANT_REF, **_RUN},
     events.TENANT_DEPROVISIONED: _TENANT_REF,

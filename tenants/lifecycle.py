@@ -109,11 +109,11 @@ def fail_provisioning(*, tenant: Tenant, reason: str, actor: uuid.UUID | None) -
 
 
 @transaction.atomic
-def suspend(*, tenant_id: uuid.UUID, actor: uuid.UUID | None) -> None:
-    """ACTIVE → INACTIVE."""
+def suspend(*, tenant_id: uuid.UUID, actor: uuid.UUID | None, reason: str | None = None) -> None:
+    """ACTIVE → INACTIVE; for a reason where nobody asked for it."""
     tenant = locked(tenant_id)
     _move_from(tenant, TenantStatus.ACTIVE, TenantStatus.INACTIVE, actor)
-    signals.tenant_suspended.send(Tenant, tenant=tenant, actor=actor)
+    signals.tenant_suspended.send(Tenant, tenant=tenant, reason=reason, actor=actor)
 
 
 @transaction.atomic

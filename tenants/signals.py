@@ -17,7 +17,7 @@ tenant_provisioning_failed = Signal()
 """Building a tenant's resources has failed. Arguments: `tenant`, `reason`, `actor`."""
 
 tenant_suspended = Signal()
-"""An ACTIVE tenant became INACTIVE. Arguments: `tenant`, `actor`."""
+"""An ACTIVE tenant became INACTIVE. Arguments: `tenant`, `reason` (None where somebody asked for it), `actor`."""
 
 tenant_resumed = Signal()
 """An INACTIVE tenant became ACTIVE again. Arguments: `tenant`, `actor`."""

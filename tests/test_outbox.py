@@ -185,7 +185,8 @@ class TestAMessage:
         assert statuses == [1, 2, 3, 2, 0, 5, 0, 4, 5]
 
     def test_has_exactly_the_keys_of_the_contract(self, travel):
-        extra = {"TENANT_PROVISIONING_FAILURE": {"reason"}, "TENANT_PROVISIONING_SUCCESS": {"appPlaneUrl"}}
+        extra = dict.fromkeys(("TENANT_PROVISIONING_FAILURE", "TENANT_SUSPENDED"), {"reason"})
+        extra["TENANT_PROVISIONING_SUCCESS"] = {"appPlaneUrl"}
         for message in travel():
             if message["type"] in REQUESTS:
                 assert set(message) == REQUEST_KEYS

@@ -90,6 +90,20 @@ class TestWhoDoesNotPay:
             staff.patch(f"/invoices/{invoice.id}", {"status": "PAID"})
             assert staff.get(f"/tenants/{tenant.id}").json()["status"] == status
 
+    def test_has_what_it_was_suspended_for_in_the_event_and_the_timeline(self, staff, settings, monkeypatch, relayed):
+        settings.INVOICE_SUSPEND_AFTER = 30
+        tenant = make_tenant(status=TenantStatus.ACTIVE)
+        _later, late = [make_invoice(tenant, due_date=datetime(2026, 1, day, tzinfo=UTC)) for day in (15, 14)]
+        self.at(monkeypatch, 32)
+        reason = f"Invoice {late.number} was not paid in time."
+        (told,) = [event for event in relayed() if event["type"] == "TENANT_SUSPENDED"]
+        assert told["reason"] == reason
+        staff.post(f"/tenants/{tenant.id}/resume")
+        staff.post(f"/tenants/{tenant.id}/suspend")
+        assert relayed()[-1]["reason"] is None
+        entries = staff.get(f"/tenants/{tenant.id}/timeline").json()
+        assert [entry["reason"] for entry in entries if entry["name"] == "TENANT_SUSPENDED"] == [None, reason]
+
     def test_is_not_resumed_from_a_suspension_with_other_reasons(self, staff, settings, monkeypatch):
         settings.INVOICE_SUSPEND_AFTER = 30
         tenant = make_tenant(status=TenantStatus.ACTIVE)
