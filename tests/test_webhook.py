@@ -141,12 +141,44 @@ class TestASignature:
         assert not ReceivedCall.objects.exists()
 
     @pytest.mark.parametrize("seconds", [-21, 30, -10_000, 10_000])
-    def test_that_is_stale_or_of_the_future_is_refused_without_a_query(self, seconds, django_assert_num_queries):
+    def test_that_is_stale_or_of_the_future_is_refused_and_a_flood_costs_a_row_a_minute(
+        self, seconds, django_assert_num_queries
+    ):
         run = make_run()
         body = report(run)
         headers = signed(run, body, timestamp=int((time.time() + seconds) * 1000))
+        assert_error(call_back(run, body, **headers), 401)
         with django_assert_num_queries(0):
             assert_error(call_back(run, body, **headers), 401)
+        refused = RefusedCall.objects.get()
+        assert (refused.tenant_id, refused.reason) == (run.tenant_id, "stale")
+
+    @pytest.mark.parametrize(
+        ("reason", "headers"),
+        [
+            ("unsigned", {"x-timestamp": "now"}),
+            ("unsigned", {"x-signature": "00"}),
+            ("unsigned", {"webhook-timestamp": "now", "webhook-id": "1", "webhook-signature": ""}),
+            ("unsigned", {"webhook-timestamp": "now", "webhook-signature": "v1,AAAA"}),
+            ("stale", {"x-timestamp": "5", "x-signature": "00"}),
+            ("stale", {"x-timestamp": "soon", "x-signature": "00"}),
+            ("stale", {"webhook-timestamp": "5", "webhook-id": "1", "webhook-signature": "v1,AAAA"}),
+            ("bad_signature", {"x-timestamp": "now", "x-signature": "00"}),
+        ],
+    )
+    @pytest.mark.parametrize("path", ["/webhook", "/manage/users"])
+    def test_that_is_missing_stale_or_wrong_is_a_line_of_the_timeline_and_of_the_log(
+        self, staff, caplog, path, reason, headers
+    ):
+        tenant = make_tenant()
+        now = {"x-timestamp": str(int(time.time() * 1000)), "webhook-timestamp": str(int(time.time()))}
+        headers = {name: now[name] if value == "now" else value for name, value in headers.items()}
+        body = {"initiatorId": str(tenant.id), "tenant": {"id": str(tenant.id)}}
+        with caplog.at_level("WARNING"):
+            assert_error(Caller().post(path, body, **headers), 401, code="bad_signature")
+        (entry,) = staff.get(f"/tenants/{tenant.id}/timeline").json()
+        assert (entry["kind"], entry["name"], entry["outcome"]) == ("refused", reason, "401")
+        assert f"tenant {tenant.id} was refused: {reason}" in caplog.text
 
     def test_covers_the_raw_bytes(self):
         run = make_run()
@@ -167,7 +199,9 @@ class TestASignature:
         run = make_run()
         for tenant_id in (str(uuid.uuid4()), "nobody", None, 7, ["x"]):
             body = json.dumps({"initiatorId": tenant_id, "type": 0, "data": {"status": 1}}).encode()
-            assert_error(call_back(run, body), 401)
+            for headers in (signed(run, body), signed(run, body, timestamp=5), {"x-timestamp": "5"}):
+                assert_error(call_back(run, body, **headers), 401)
+        assert not RefusedCall.objects.exists()
 
     def test_with_the_secret_of_an_expired_run_is_refused(self):
         run = make_run()

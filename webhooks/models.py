@@ -1,5 +1,6 @@
 """The log of what came in: calls whose signature held, and that others were refused."""
 
+import logging
 import uuid
 from datetime import datetime
 from functools import lru_cache
@@ -12,6 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from config.pruning import delete_in_batches
 from provisioning.models import ProvisioningRun
 from tenants.models import Tenant
+
+logger = logging.getLogger("tenantry.webhooks")
 
 
 class ReceivedCall(models.Model):
@@ -75,16 +78,20 @@ class RefusedCall(models.Model):
         return f"{self.reason}, {self.refused_on:%Y-%m-%d %H:%M:%S}"
 
     @staticmethod
-    def record(tenant_id: uuid.UUID, reason: str) -> None:
-        """Write the row of this minute unless it is there; a flood costs each process one statement a minute."""
+    def record(tenant_id: uuid.UUID | None, reason: str) -> None:
+        """Write the row of this minute unless it is there or the tenant is not, and a line of the log in any case.
+
+        A flood costs each process a line and two statements a minute.
+        """
         _record_once(tenant_id, reason, timezone.now().replace(second=0, microsecond=0))
 
 
 @lru_cache(maxsize=4096)
-def _record_once(tenant_id: uuid.UUID, reason: str, minute: datetime) -> None:
-    RefusedCall.objects.bulk_create(
-        [RefusedCall(tenant_id=tenant_id, reason=reason, minute=minute)], ignore_conflicts=True
-    )
+def _record_once(tenant_id: uuid.UUID | None, reason: str, minute: datetime) -> None:
+    logger.warning("a call in the name of tenant %s was refused: %s", tenant_id, reason)
+    if Tenant.everything.filter(id=tenant_id).exists():
+        row = RefusedCall(tenant_id=tenant_id, reason=reason, minute=minute)
+        RefusedCall.objects.bulk_create([row], ignore_conflicts=True)
 
 
 def prune() -> int:

@@ -22,6 +22,9 @@ from provisioning.models import ProvisioningRun
 from webhooks.models import RefusedCall
 
 NOBODY = ProvisioningRun(secret="0" * 64)
+UNSIGNED, STALE = "unsigned", "stale"
+"""What the timeline says of a call without a signature, timestamp or id, and of one whose timestamp is not of now. The
+caller is told the same as of a wrong signature."""
 RECENT_RUNS = 2
 """How far back a sender may repeat itself: the tenant's present run, and the one before it."""
 
@@ -41,25 +44,27 @@ class RunOver(BadSignature):
 
 def run_behind_webhook(request: HttpRequest) -> tuple[ProvisioningRun, dict]:
     """The run whose secret signed a call of /webhook, and the body. Raises BadSignature, ParseError."""
-    given, timestamp = _headers(request)
+    body = _object(request)
+    tenant_id = _id(body.get("initiatorId"))
+    given, timestamp = _headers(request, tenant_id)
 
     def expected(run: ProvisioningRun, secret: str) -> str:
         return webhook_signature(secret=secret, body=request.body, context=str(run.context), timestamp=timestamp)
 
-    body = _object(request)
-    return _signer(request, body.get("initiatorId"), given, expected), body
+    return _signer(request, tenant_id, given, expected), body
 
 
 def run_behind_users_call(request: HttpRequest) -> tuple[ProvisioningRun, dict]:
     """The run whose secret signed a call of /manage/users, and the body. Raises BadSignature, ParseError."""
-    given, timestamp = _headers(request)
+    body = _object(request)
+    tenant = body.get("tenant")
+    tenant_id = _id(tenant.get("id")) if isinstance(tenant, dict) else None
+    given, timestamp = _headers(request, tenant_id)
 
     def expected(run: ProvisioningRun, secret: str) -> str:
         return users_signature(secret=secret, body=request.body, timestamp=timestamp)
 
-    body = _object(request)
-    tenant = body.get("tenant")
-    return _signer(request, tenant.get("id") if isinstance(tenant, dict) else None, given, expected), body
+    return _signer(request, tenant_id, given, expected), body
 
 
 def must_be_live(run: ProvisioningRun) -> None:
@@ -69,20 +74,26 @@ def must_be_live(run: ProvisioningRun) -> None:
         raise RunOver
 
 
-def _headers(request: HttpRequest) -> tuple[list[str], str]:
-    """The signatures given, and the timestamp, of a call that is fresh. Costs no query."""
+def _headers(request: HttpRequest, tenant_id: uuid.UUID | None) -> tuple[list[str], str]:
+    """The signatures given, and the timestamp, of a call that is fresh."""
     if _is_standard(request):
         given = request.headers["webhook-signature"].split()
         timestamp = request.headers.get("webhook-timestamp", "")
-        fresh = is_fresh(f"{timestamp}000", now=timezone.now(), tolerance=settings.WEBHOOK_TIMESTAMP_TOLERANCE)
-        fresh = fresh and bool(request.headers.get("webhook-id"))
+        is_whole, milliseconds = bool(request.headers.get("webhook-id")), f"{timestamp}000"
     else:
         given = [request.headers.get("x-signature", "")]
         timestamp = request.headers.get("x-timestamp", "")
-        fresh = is_fresh(timestamp, now=timezone.now(), tolerance=settings.WEBHOOK_TIMESTAMP_TOLERANCE)
-    if not fresh or not any(given):
-        raise BadSignature
+        is_whole, milliseconds = True, timestamp
+    if not (is_whole and timestamp and any(given)):
+        raise _refusal(tenant_id, UNSIGNED)
+    if not is_fresh(milliseconds, now=timezone.now(), tolerance=settings.WEBHOOK_TIMESTAMP_TOLERANCE):
+        raise _refusal(tenant_id, STALE)
     return given, timestamp
+
+
+def _refusal(tenant_id: uuid.UUID | None, reason: str) -> BadSignature:
+    RefusedCall.record(tenant_id, reason)
+    return BadSignature()
 
 
 def _is_standard(request: HttpRequest) -> bool:
@@ -104,17 +115,15 @@ def _object(request: HttpRequest) -> dict:
     return body
 
 
-def _signer(request: HttpRequest, tenant_id: object, given: list[str], expected: Expected) -> ProvisioningRun:
+def _signer(request: HttpRequest, tenant_id: uuid.UUID | None, given: list[str], expected: Expected) -> ProvisioningRun:
     """The one of the tenant's recent runs whose secret signed the call."""
-    runs = _recent_runs(tenant_id)
+    runs = ProvisioningRun.objects.filter(tenant=tenant_id).order_by("-created_on")[:RECENT_RUNS]
     for run in runs or [NOBODY]:  # for an unknown tenant as much is computed, so that it takes as long
         for secret in _secrets_of(run):
             wanted = _standard_signature(request, secret) if _is_standard(request) else expected(run, secret)
             if any(matches(wanted, each) for each in given) and run is not NOBODY:
                 return run
-    if runs:
-        RefusedCall.record(runs[0].tenant_id, BadSignature.default_code)
-    raise BadSignature
+    raise _refusal(tenant_id, BadSignature.default_code)
 
 
 def _secrets_of(run: ProvisioningRun) -> list[str]:
@@ -127,9 +136,8 @@ def _secrets_of(run: ProvisioningRun) -> list[str]:
         return []
 
 
-def _recent_runs(tenant_id: object) -> list[ProvisioningRun]:
+def _id(value: object) -> uuid.UUID | None:
     try:
-        wanted = uuid.UUID(tenant_id) if isinstance(tenant_id, str) else None
+        return uuid.UUID(value) if isinstance(value, str) else None
     except ValueError:
-        return []
-    return list(ProvisioningRun.objects.filter(tenant_id=wanted).order_by("-created_on")[:RECENT_RUNS])
+        return None
