@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework.utils.encoders import JSONEncoder
@@ -138,6 +138,15 @@ def deleted_longer_than(age: timedelta) -> QuerySet[Tenant]:
     return due.order_by("deleted_on")
 
 
+def abandoned_longer_than(age: timedelta) -> QuerySet[Lead]:
+    """The leads without a tenant, but for erased ones, that were deleted or left unverified longer than `age` ago."""
+    horizon = timezone.now() - age
+    given_up = Q(deleted=True, deleted_on__lt=horizon) | Q(deleted=False, is_validated=False, modified_on__lt=horizon)
+    has_tenant = Exists(Tenant.everything.exclude(key=ERASED).filter(lead=OuterRef("id")))
+    known = Lead.everything.exclude(email__endswith=ERASED_MAIL)
+    return known.filter(given_up, ~has_tenant).order_by("modified_on")
+
+
 @transaction.atomic
 def erase(tenant_id: uuid.UUID, *, older_than: timedelta) -> bool:
     """Erase what is personal of a tenant that was deleted longer than `older_than` ago; whether it still was so.
@@ -153,34 +162,59 @@ def erase(tenant_id: uuid.UUID, *, older_than: timedelta) -> bool:
     others = Tenant.everything.exclude(key=ERASED).exclude(id=tenant.id)
     lead = Lead.everything.select_for_update(no_key=True).filter(id=tenant.lead_id).first()  # as onboarding does
     lead_goes = lead is not None and not others.filter(lead=lead).exists()
-    subjects = [tenant.id, tenant.lead_id] if lead_goes else [tenant.id]
-    for rows in (
+    _delete(
         *(model.everything.filter(tenant=tenant) for model in (Contact, Resource, TenantConfig, Branding)),
         BillingCustomer.everything.filter(tenant=tenant),
         tenant.refused_calls.all(),
         tenant.identity_setups.all(),
-        Delivery.objects.filter(subject__in=subjects),
-        Event.objects.filter(subject__in=subjects),
+        Delivery.objects.filter(subject=tenant.id),
+        Event.objects.filter(subject=tenant.id),
         tenant.runs.all(),
-    ):
-        audit.forget(rows)
-        rows.delete()
-    actor = settings.SYSTEM_USER_ID
-    if lead_goes:
-        LeadKey.objects.filter(lead=lead).delete()
-        audit.forget(Lead.everything.filter(id=lead.id))
-        nobody = dict.fromkeys(("first_name", "last_name", "company_name"), ERASED)
-        Lead.everything.filter(id=lead.id).audited_update(
-            actor=actor, **nobody, email=f"{lead.id}{ERASED_MAIL}", deleted=True,
-            deleted_on=F("modified_on"),  # the former: a statement reads the row as it was
-        )  # fmt: skip
-    addresses = Address.everything.filter(id__in={tenant.address_id, lead.address_id if lead_goes else None})
-    for holders in (others, Lead.everything.exclude(email__endswith=ERASED_MAIL)):
-        addresses = addresses.exclude(Exists(holders.filter(address=OuterRef("id"))))
-    audit.forget(addresses)
-    addresses.audited_update(actor=actor, address=None, city=None, state=None, zip=None)
+    )
     audit.forget(Subscription.everything.filter(tenant=tenant))
     audit.forget(Tenant.everything.filter(id=tenant.id))
     tenant.name, tenant.key, tenant.domains, tenant.spoc_user_id = ERASED, ERASED, [], None
     tenant.save(update_fields=["name", "key", "domains", "spoc_user_id"])
+    if lead_goes:
+        _erase_lead(lead)
+    _erase_address(tenant.address_id)
     return True
+
+
+@transaction.atomic
+def erase_lead(lead_id: uuid.UUID, *, older_than: timedelta) -> bool:
+    """Erase what is personal of a lead that was given up longer than `older_than` ago; whether it still was so."""
+    lead = Lead.everything.select_for_update(no_key=True).get(id=lead_id)
+    if not abandoned_longer_than(older_than).filter(id=lead_id).exists():  # it may have been verified
+        return False
+    _erase_lead(lead)
+    return True
+
+
+def _erase_lead(lead: Lead) -> None:
+    LeadKey.objects.filter(lead=lead).delete()
+    _delete(Delivery.objects.filter(subject=lead.id), Event.objects.filter(subject=lead.id))
+    row = Lead.everything.filter(id=lead.id)
+    audit.forget(row)
+    nobody = dict.fromkeys(("first_name", "last_name", "company_name"), ERASED)
+    row.audited_update(
+        actor=settings.SYSTEM_USER_ID, **nobody, email=f"{lead.id}{ERASED_MAIL}", deleted=True,
+        deleted_on=F("modified_on"),  # the former: a statement reads the row as it was
+    )  # fmt: skip
+    _erase_address(lead.address_id)
+
+
+def _erase_address(address_id: uuid.UUID | None) -> None:
+    """Unless somebody has it who is not erased."""
+    address = Address.everything.filter(id=address_id)
+    tenants, leads = Tenant.everything.exclude(key=ERASED), Lead.everything.exclude(email__endswith=ERASED_MAIL)
+    for holders in (tenants, leads):
+        address = address.exclude(Exists(holders.filter(address=OuterRef("id"))))
+    audit.forget(address)
+    address.audited_update(actor=settings.SYSTEM_USER_ID, address=None, city=None, state=None, zip=None)
+
+
+def _delete(*several: QuerySet) -> None:
+    for rows in several:
+        audit.forget(rows)
+        rows.delete()

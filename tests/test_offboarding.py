@@ -24,7 +24,7 @@ from provisioning import relay
 from provisioning.models import Delivery, Event, ProvisioningRun
 from provisioning.offboarding import begin_after_grace
 from tenants.models import Branding, Contact, Tenant, TenantStatus
-from tests.conftest import assert_error, at_once, call_back, report
+from tests.conftest import Caller, assert_error, at_once, call_back, report
 from tests.make import (
     make_address,
     make_config,
@@ -37,6 +37,7 @@ from tests.make import (
     make_run,
     make_subscription,
     make_tenant,
+    sign_up_body,
 )
 
 pytestmark = pytest.mark.django_db
@@ -282,7 +283,7 @@ def test_purge_spares_what_staff_restore_while_it_runs():
 
     terminal = Terminal()
     call_command("purge_deleted", "--older-than", "0", stdout=terminal)
-    assert terminal.getvalue().endswith("\n1 tenants were erased.\n")
+    assert terminal.getvalue().endswith("\n1 tenants and 0 leads were erased.\n")
     assert Tenant.objects.get().contacts.count() == 1
 
 
@@ -330,6 +331,58 @@ def test_purge_leaves_a_lead_that_gets_another_tenant_at_the_same_time(staff, ca
 
     at_once(2, action)
     assert Lead.objects.get().email == lead.email
+
+
+def long_ago(lead: Lead, **values) -> Lead:
+    Lead.everything.filter(id=lead.id).update(modified_on=timezone.now() - timedelta(days=31), **values)
+    return lead
+
+
+def test_purge_erases_other_sign_ups_of_the_same_person_and_all_that_nobody_went_on_with(
+    anyone, staff, relayed, capsys
+):
+    body = sign_up_body(email="Ada@acme.example", address={"address": "1 High St", "city": "London", "country": "GB"})
+    again = long_ago(Lead.objects.get(id=anyone.post("/leads", body).json()["id"]))
+    relayed()
+    tenant = make_tenant(lead=make_lead(email="ada@acme.example"))
+    staff.delete(f"/tenants/{tenant.id}")
+    Tenant.everything.update(deleted_on=timezone.now() - timedelta(days=31))
+    given_up = long_ago(make_lead(is_validated=False))
+    deleted = long_ago(make_lead(), deleted=True, deleted_on=timezone.now() - timedelta(days=31))
+    verified, young = long_ago(make_lead()), make_lead(is_validated=False)
+    just_deleted = long_ago(make_lead(), deleted=True, deleted_on=timezone.now())
+    customer = long_ago(make_tenant(lead=make_lead()).lead, is_validated=False)
+    call_command("purge_deleted", "--older-than", "30", "--dry-run")
+    assert "1 tenants and 3 leads would be erased." in capsys.readouterr().out
+    assert Lead.everything.filter(email__endswith="@erased.invalid").count() == 0
+    call_command("purge_deleted", "--older-than", "30")
+    assert "1 tenants and 3 leads were erased." in capsys.readouterr().out
+    erased = {tenant.lead, again, given_up, deleted}
+    assert set(Lead.everything.filter(email__endswith="@erased.invalid")) == erased
+    assert set(Lead.everything.exclude(email__endswith="@erased.invalid")) == {verified, young, just_deleted, customer}
+    assert not Event.objects.filter(subject=again.id).exists()
+    assert not Delivery.objects.filter(subject=again.id).exists()
+    assert not LeadKey.objects.exists()
+    assert Address.objects.get().address is None
+    call_command("purge_deleted", "--older-than", "30")
+    assert "0 tenants and 0 leads were erased." in capsys.readouterr().out
+
+
+def test_purge_spares_a_lead_that_proves_its_address_while_it_runs():
+    for _ in range(2):
+        make_lead(is_validated=False)
+
+    class Terminal(io.StringIO):
+        def write(self, text):  # the first is erased
+            lead = Lead.objects.filter(is_validated=False).first()
+            if lead is not None:
+                Caller(make_key(lead)).post(f"/leads/{lead.id}/verify")
+            return super().write(text)
+
+    terminal = Terminal()
+    call_command("purge_deleted", "--older-than", "0", stdout=terminal)
+    assert terminal.getvalue().endswith("\n0 tenants and 1 leads were erased.\n")
+    assert Lead.objects.get().is_validated
 
 
 def test_purge_erases_an_address_of_its_own_that_the_lead_has(staff):
