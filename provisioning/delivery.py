@@ -25,11 +25,13 @@ from provisioning import connectors
 from provisioning.connectors.base import PublishError
 from provisioning.mails import MAILS
 from provisioning.messages import message
-from provisioning.models import Delivery, FailedAttempt, ProvisioningRun
+from provisioning.models import Delivery, FailedAttempt, PastOutcome, ProvisioningRun
 
 logger = logging.getLogger("tenantry.delivery")
 HANGING = timedelta(minutes=10)
 """An attempt that lasts longer is taken to hang: its lease is left to end, and the delivery is attempted again."""
+AT_ONCE = 1_000
+"""How many deliveries are replayed or cancelled in a transaction."""
 
 
 class NothingToDeliver(Exception):
@@ -223,15 +225,41 @@ def backoff(attempts: int) -> timedelta:
     return ceiling * random.uniform(0.5, 1)
 
 
-def replay(deliveries: QuerySet[Delivery]) -> int:
+def replay(deliveries: QuerySet[Delivery], *, actor: uuid.UUID | None) -> int:
     """Put dead, cancelled or delivered ones back into the queue, with fresh attempts and the same event id."""
-    return deliveries.exclude(state=Delivery.State.PENDING).update(
-        state=Delivery.State.PENDING, attempts=0, next_attempt_on=timezone.now(), lease=None, finished_on=None
-    )
+    fresh = {"attempts": 0, "next_attempt_on": timezone.now(), "finished_on": None, "cancelled_by": None}
+    ended = deliveries.exclude(state=Delivery.State.PENDING)
+    return _change(ended, {"state": Delivery.State.PENDING, **fresh}, outcome="replayed", actor=actor)
 
 
-def cancel(deliveries: QuerySet[Delivery]) -> int:
+def cancel(deliveries: QuerySet[Delivery], *, actor: uuid.UUID | None) -> int:
     """Take pending or dead ones out of the queue."""
-    return deliveries.filter(state__in=(Delivery.State.PENDING, Delivery.State.DEAD)).update(
-        state=Delivery.State.CANCELLED, lease=None, finished_on=timezone.now()
-    )
+    waiting = deliveries.filter(state__in=(Delivery.State.PENDING, Delivery.State.DEAD))
+    over = {"finished_on": timezone.now(), "cancelled_by": actor}
+    return _change(waiting, {"state": Delivery.State.CANCELLED, **over})
+
+
+def _change(deliveries: QuerySet[Delivery], values: dict[str, Any], **note: Any) -> int:
+    """Give deliveries these values, AT_ONCE in a transaction; how many. What had come of them is kept, and the note."""
+    ids, changed = list(deliveries.order_by("id").values_list("id", flat=True)), 0
+    for start in range(0, len(ids), AT_ONCE):
+        with transaction.atomic():
+            rows = deliveries.filter(id__in=ids[start : start + AT_ONCE]).order_by("id")
+            batch = list(rows.select_for_update(of=("self",), no_key=True))
+            kept = [
+                PastOutcome(
+                    delivery=each,
+                    outcome=Delivery.State(each.state).word,
+                    reason=each.last_error,
+                    attempts=each.attempts,
+                    happened_on=each.finished_on,
+                    actor=each.cancelled_by,
+                )
+                for each in batch
+                if each.finished_on is not None
+            ]
+            kept += [PastOutcome(delivery=each, **note) for each in batch if note]
+            PastOutcome.objects.bulk_create(kept)
+            Delivery.objects.filter(id__in=[each.id for each in batch]).update(lease=None, **values)
+            changed += len(batch)
+    return changed

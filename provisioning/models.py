@@ -182,6 +182,7 @@ class Delivery(models.Model):
     last_error = models.CharField(_("last error"), max_length=500, blank=True, default="")
     created_on = models.DateTimeField(_("created on"), default=timezone.now, editable=False)
     finished_on = models.DateTimeField(_("finished on"), null=True, blank=True)
+    cancelled_by = models.UUIDField(_("cancelled by"), null=True, blank=True, editable=False)
 
     class Meta:
         db_table = "deliveries"
@@ -213,6 +214,27 @@ class FailedAttempt(models.Model):
 
     def __str__(self):
         return _("attempt %(number)s") % {"number": self.number}
+
+
+class PastOutcome(models.Model):
+    """What had come of a delivery until somebody replayed or cancelled it, or that it was replayed.
+
+    A delivery itself knows only what has come of it last.
+    """
+
+    delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="past_outcomes")
+    outcome = models.CharField(max_length=10)  # as the timeline says it
+    reason = models.CharField(max_length=500, default="")
+    attempts = models.PositiveIntegerField(null=True)
+    happened_on = models.DateTimeField(default=timezone.now)
+    actor = models.UUIDField(null=True)
+
+    class Meta:
+        db_table = "past_outcomes"
+        verbose_name, verbose_name_plural = _("past outcome"), _("past outcomes")
+
+    def __str__(self):
+        return self.outcome
 
 
 class IdentitySetup(models.Model):

@@ -1,7 +1,7 @@
 """The timeline of a tenant or a lead: what happened, when, by whom, with what answer; read from the rows that say so.
 
-Nothing is written for it: runs, events, deliveries with their failed attempts, callbacks and refusals are kept as they
-happened. Apps above add what they know to SOURCES when they start.
+Nothing is written for it: runs, events, deliveries with their failed attempts and past outcomes, callbacks and refusals
+are kept as they happened. Apps above add what they know to SOURCES when they start.
 """
 
 import uuid
@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db.models.functions import Coalesce
 
-from provisioning.models import Delivery, Event, FailedAttempt, IdentityStep, ProvisioningRun
+from provisioning.models import Delivery, Event, FailedAttempt, IdentityStep, PastOutcome, ProvisioningRun
 from tenants.models import Tenant
 
 Entry = dict[str, Any]
@@ -67,6 +67,7 @@ def _deliveries(subjects: Subjects, limit: int) -> Iterable[Entry]:
             **_destination(delivery),
             outcome=Delivery.State(delivery.state).word,
             reason=delivery.last_error or None,
+            actor=delivery.cancelled_by,
             attempts=delivery.attempts,
         )
 
@@ -80,6 +81,19 @@ def _failed_attempts(subjects: Subjects, limit: int) -> Iterable[Entry]:
             outcome="failed",
             reason=attempt.error,
             attempts=attempt.number,
+        )
+
+
+def _past_outcomes(subjects: Subjects, limit: int) -> Iterable[Entry]:
+    past = PastOutcome.objects.filter(delivery__subject__in=subjects).select_related("delivery")
+    for each in past.order_by("-happened_on", "-id")[:limit]:
+        yield entry(
+            time=each.happened_on,
+            **_destination(each.delivery),
+            outcome=each.outcome,
+            reason=each.reason or None,
+            actor=each.actor,
+            attempts=each.attempts,
         )
 
 
@@ -107,5 +121,6 @@ SOURCES: list[Callable[[Subjects, int], Iterable[Entry]]] = [
     _events,
     _deliveries,
     _failed_attempts,
+    _past_outcomes,
     _identity_steps,
 ]

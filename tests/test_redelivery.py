@@ -222,10 +222,19 @@ class TestReplay:
         call_command("replay_events", event=[uuid.UUID(first["id"])], verbosity=0)
         assert [message["id"] for message in relayed()] == [first["id"]] * 2
 
+    def test_of_many_is_done_some_at_a_time(self, relayed, suspended, capsys, monkeypatch):
+        monkeypatch.setattr("provisioning.delivery.AT_ONCE", 2)
+        for _ in range(5):
+            suspended()
+        events = [uuid.UUID(message["id"]) for message in relayed()]
+        call_command("replay_events", event=events)
+        assert capsys.readouterr().out == "5 deliveries will be tried again.\n"
+        assert len(relayed()) == 10
+
     def test_does_not_take_a_pending_one_out_of_its_holders_hands(self, suspended):
         suspended()
         (held,) = claim(10)
-        assert replay(Delivery.objects.all()) == 0
+        assert replay(Delivery.objects.all(), actor=None) == 0
         assert Delivery.objects.get().lease == held.lease
 
 
@@ -236,20 +245,20 @@ class TestCancel:
         bus.failures = [PublishError("no", permanent=True)]
         relayed()
         suspended()
-        assert cancel(Delivery.objects.all()) == 2
+        assert cancel(Delivery.objects.all(), actor=None) == 2
         assert relayed() == []
         assert [state for _, state in bus_states()] == [State.CANCELLED] * 2
 
     def test_leaves_a_delivered_one(self, relayed, suspended):
         suspended()
         relayed()
-        assert cancel(Delivery.objects.all()) == 0
+        assert cancel(Delivery.objects.all(), actor=None) == 0
         assert Delivery.objects.get().state == State.DELIVERED
 
     def test_of_one_under_way_stands_whatever_comes_of_the_attempt(self, bus, suspended):
         suspended()
         (held,) = claim(10)
-        cancel(Delivery.objects.all())
+        cancel(Delivery.objects.all(), actor=None)
         bus.failures = [PublishError("away")]
         deliver(held)
         assert (Delivery.objects.get().state, claim(10)) == (State.CANCELLED, [])

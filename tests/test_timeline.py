@@ -4,10 +4,13 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from standardwebhooks import Webhook
 
+from identity.models import User
 from leads.models import Lead
 from provisioning.connectors.base import PublishError
 from provisioning.connectors.memory import MemoryConnector
@@ -187,7 +190,7 @@ class TestATimeline:
             staff.post(f"/tenants/{tenant.id}/suspend")
             staff.post(f"/tenants/{tenant.id}/resume")
         path = f"/tenants/{tenant.id}/timeline"
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(9):
             everything = staff.get(path).json()
         assert len(everything) == 24
         pages = [staff.get(path, limit="10", offset=str(offset)).json() for offset in (0, 10, 20)]
@@ -203,6 +206,42 @@ class TestATimeline:
         entries = staff.get(f"/tenants/{run.tenant_id}/timeline").json()
         told = [(each["outcome"], each["reason"], each["attempts"]) for each in entries if each["name"] == "memory"]
         assert told == [("delivered", None, 3), ("failed", "still away", 2), ("failed", "away", 1)]
+
+    def test_keeps_what_came_of_a_delivery_when_it_is_replayed_or_cancelled_and_tells_who_did_it(
+        self, staff, office, bus, relayed
+    ):
+        tenant = make_tenant(status=TenantStatus.ACTIVE)
+        staff.post(f"/tenants/{tenant.id}/suspend")
+        bus.failures = [PublishError("no", permanent=True)]
+        relayed()
+        delivery = Delivery.objects.get()
+        told: list[dict] = []
+
+        def tell() -> None:
+            former, told[:] = list(told), staff.get(f"/tenants/{tenant.id}/timeline").json()
+            assert [each for each in former if each["outcome"] != "pending" and each not in told] == []
+
+        def act(name: str) -> None:
+            office.post(reverse(f"admin:provisioning_delivery_{name}", args=[delivery.id]))
+            tell()
+
+        def choose(name: str) -> None:
+            chosen = {"action": f"{name}_selected", "_selected_action": [delivery.id]}
+            office.post(reverse("admin:provisioning_delivery_changelist"), chosen)
+            tell()
+
+        tell(), act("cancel"), act("replay"), choose("cancel"), choose("replay")
+        relayed(), tell()
+        call_command("replay_events", event=[delivery.event.event_id], verbosity=0)
+        tell(), relayed(), tell()
+        me = str(User.objects.get().id)
+        entries = [each for each in reversed(told) if each["kind"] == "publication"]
+        assert [(each["outcome"], each["actor"], each["reason"], each["attempts"]) for each in entries] == [
+            ("failed", None, "no", 1), ("dead", None, "no", 1),
+            ("cancelled", me, "no", 1), ("replayed", me, None, None),
+            ("cancelled", me, "no", 0), ("replayed", me, None, None), ("delivered", None, None, 1),
+            ("replayed", None, None, None), ("delivered", None, None, 1),
+        ]  # fmt: skip
 
     def test_shows_a_deprovisioning_that_still_waits_and_who_asked(self, staff, settings):
         settings.DEPROVISION_GRACE = timedelta(hours=1)

@@ -137,7 +137,7 @@ class DeliveryAdmin(OperatingAdmin, RecordAdmin):
         asks=_("It is delivered once more, under the same event id."),
     )  # fmt: skip
     def replay(self, request, delivery):
-        if not replay(Delivery.objects.filter(id=delivery.id)):
+        if not replay(Delivery.objects.filter(id=delivery.id), actor=request.user.pk):
             raise Conflict(_("%s: this is not possible now.") % _("Replay"))
         return _("The delivery will be tried again.")
 
@@ -147,7 +147,7 @@ class DeliveryAdmin(OperatingAdmin, RecordAdmin):
         asks=_("It is not delivered any more, unless it is replayed."),
     )  # fmt: skip
     def cancel(self, request, delivery):
-        if not cancel(Delivery.objects.filter(id=delivery.id)):
+        if not cancel(Delivery.objects.filter(id=delivery.id), actor=request.user.pk):
             raise Conflict(_("%s: this is not possible now.") % _("Cancel delivery"))
         return _("The delivery is cancelled.")
 
@@ -164,7 +164,7 @@ class DeliveryAdmin(OperatingAdmin, RecordAdmin):
         with transaction.atomic():
             chosen = queryset.select_for_update(of=("self",))[:MOST_AT_ONCE]
             found = [(each, audit.snapshot(each)) for each in chosen]
-            done = act(queryset)
+            done = act(queryset, actor=request.user.pk)
             for each, before in found:
                 after = audit.snapshot(each)
                 if after != before:

@@ -44,7 +44,8 @@ WORDS = {
     "identity": _("identity"), "callback": _("callback"), "refused": _("refused"),
     "provision": _("provisioning"), "deprovision": _("deprovisioning"), "requested": _("requested"),
     "open": _("open"), "succeeded": _("succeeded"), "failed": _("failed"), "pending": _("pending"),
-    "delivered": _("delivered"), "dead": _("dead"), "cancelled": _("cancelled"), "found": _("found"), "done": _("done"),
+    "delivered": _("delivered"), "dead": _("dead"), "cancelled": _("cancelled"), "replayed": _("replayed"),
+    "found": _("found"), "done": _("done"),
 }  # fmt: skip
 """What the timeline says to programs, said to people. Names of events, mails and paths stay what they are."""
 

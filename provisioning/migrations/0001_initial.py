@@ -60,6 +60,7 @@ class Migration(migrations.Migration):
                 ('last_error', models.CharField(blank=True, default='', max_length=500, verbose_name='last error')),
                 ('created_on', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created on')),
                 ('finished_on', models.DateTimeField(blank=True, null=True, verbose_name='finished on')),
+                ('cancelled_by', models.UUIDField(blank=True, editable=False, null=True, verbose_name='cancelled by')),
                 ('event', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='provisioning.event', verbose_name='event')),
             ],
             options={
@@ -81,6 +82,23 @@ class Migration(migrations.Migration):
                 'verbose_name': 'failed attempt',
                 'verbose_name_plural': 'failed attempts',
                 'db_table': 'failed_attempts',
+            },
+        ),
+        migrations.CreateModel(
+            name='PastOutcome',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('outcome', models.CharField(max_length=10)),
+                ('reason', models.CharField(default='', max_length=500)),
+                ('attempts', models.PositiveIntegerField(null=True)),
+                ('happened_on', models.DateTimeField(default=django.utils.timezone.now)),
+                ('actor', models.UUIDField(null=True)),
+                ('delivery', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='past_outcomes', to='provisioning.delivery')),
+            ],
+            options={
+                'verbose_name': 'past outcome',
+                'verbose_name_plural': 'past outcomes',
+                'db_table': 'past_outcomes',
             },
         ),
         migrations.CreateModel(

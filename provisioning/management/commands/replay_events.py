@@ -2,6 +2,7 @@
 
 import uuid
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from provisioning.delivery import replay
@@ -29,4 +30,4 @@ class Command(BaseCommand):
             deliveries = deliveries.filter(subject=subject)
         if destination:
             deliveries = deliveries.filter(destination=destination)
-        self.stdout.write(f"{replay(deliveries)} deliveries will be tried again.")
+        self.stdout.write(f"{replay(deliveries, actor=settings.SYSTEM_USER_ID)} deliveries will be tried again.")
