@@ -19,9 +19,9 @@ class AuditedQuerySet(models.QuerySet):
         lead_id = getattr(principal, "lead_id", None)
         return self if lead_id is None else self.filter(**{self.model.owned_through: lead_id})
 
-    def lock(self) -> None:
-        """Lock the rows in the order of their ids, as all do that change several: nobody waits in a circle."""
-        list(self.order_by("id").select_for_update(of=("self",), no_key=True).values_list("id"))
+    def lock(self) -> list[uuid.UUID]:
+        """Lock the rows in the order of their ids, as all do that change several: nobody waits in a circle. The ids."""
+        return list(self.order_by("id").select_for_update(of=("self",), no_key=True).values_list("id", flat=True))
 
     def audited_update(self, *, actor: uuid.UUID | None, **values) -> int:
         """Update in one statement, moving `modified_on` and `modified_by` too; the number of rows."""

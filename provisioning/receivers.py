@@ -42,6 +42,16 @@ def tenant_created(tenant, contacts, actor, **_):
     events.record(events.TENANT_CREATED, subject=tenant.id, payload=tenant_payload(tenant, contacts), actor=actor)
 
 
+@receiver(tenant_signals.tenants_deleted)
+def tenants_deleted(tenant_ids, actor, **_):
+    events.record_all(events.TENANT_DELETED, payloads=[(id, {}) for id in tenant_ids], actor=actor)
+
+
+@receiver(tenant_signals.tenants_restored)
+def tenants_restored(tenant_ids, actor, **_):
+    events.record_all(events.TENANT_RESTORED, payloads=[(id, {}) for id in tenant_ids], actor=actor)
+
+
 @receiver(tenant_signals.tenant_provisioned)
 def tenant_provisioned(tenant, app_plane_url, actor, **_):
     events.record(

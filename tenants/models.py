@@ -1,6 +1,7 @@
 """The customers, their people, and what was built for them."""
 
 import re
+import uuid
 
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
@@ -9,9 +10,10 @@ from django.utils.translation import gettext_lazy as _
 
 from config.domains import HOSTNAME
 from config.fields import one_line
-from config.models import AuditedModel
+from config.models import AuditedManager, AuditedModel, AuditedQuerySet
 from identity import providers
 from leads.models import Address, Lead
+from tenants import signals
 
 MAX_DOMAINS = 100
 KEY_LENGTH = 10
@@ -50,8 +52,27 @@ def validate_domains(value) -> None:
         raise ValidationError(_("A domain is there twice."), code="uniqueItems")
 
 
+class TenantQuerySet(AuditedQuerySet):
+    """Tells whom it deletes and restores; both need a transaction."""
+
+    def soft_delete(self, *, actor: uuid.UUID | None) -> int:
+        ids = self.alive().lock()
+        deleted = super().soft_delete(actor=actor)
+        signals.tenants_deleted.send(self.model, tenant_ids=ids, actor=actor)
+        return deleted
+
+    def restore(self, *, actor: uuid.UUID | None) -> int:
+        ids = self.filter(deleted=True).lock()
+        restored = super().restore(actor=actor)
+        signals.tenants_restored.send(self.model, tenant_ids=ids, actor=actor)
+        return restored
+
+
 class Tenant(AuditedModel):
     """A customer. `status` is moved by `tenants.lifecycle` alone."""
+
+    objects = AuditedManager.from_queryset(TenantQuerySet)()
+    everything = models.Manager.from_queryset(TenantQuerySet)()
 
     owned_through = "lead_id"
 

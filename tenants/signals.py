@@ -9,6 +9,12 @@ from django.dispatch import Signal
 tenant_created = Signal()
 """A tenant was onboarded. Arguments: `tenant`, `contacts` (a list of Contact), `actor`."""
 
+tenants_deleted = Signal()
+"""Tenants were deleted by hand. Arguments: `tenant_ids`, `actor`."""
+
+tenants_restored = Signal()
+"""Deleted tenants are there again. Arguments: `tenant_ids`, `actor`."""
+
 tenant_provisioned = Signal()
 """A tenant's resources stand and it is ACTIVE. Arguments: `tenant`, `resources` (a list of Resource),
 `app_plane_url` (where the tenant's people log in, may be empty), `actor`."""

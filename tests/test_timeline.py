@@ -243,6 +243,25 @@ class TestATimeline:
             ("replayed", None, None, None), ("delivered", None, None, 1),
         ]  # fmt: skip
 
+    def test_tells_who_deleted_a_tenant_and_who_restored_it(self, staff, office):
+        tenant = make_tenant()
+        page, chosen = "admin:tenants_tenant_changelist", {"_selected_action": [str(tenant.id)]}
+        staff.delete(f"/tenants/{tenant.id}")
+        office.post(reverse("admin:tenants_tenant_restore", args=[tenant.id]))
+        office.post(reverse("admin:tenants_tenant_delete", args=[tenant.id]), {"post": "yes"})
+        office.post(reverse(page) + "?deleted=yes", {"action": "restore_selected", **chosen})
+        office.post(reverse(page), {"action": "delete_selected", "post": "yes", **chosen})
+        office.post(reverse("admin:tenants_tenant_restore", args=[tenant.id]))
+        assert_error(staff.delete(f"/tenants/{STAFF_ID}"), 404)
+        entries = staff.get(f"/tenants/{tenant.id}/timeline").json()
+        me = str(User.objects.get().id)
+        told = [(each["kind"], each["name"], each["actor"]) for each in reversed(entries)]
+        assert told == [
+            ("event", f"TENANT_{what}", actor)
+            for what, actor in (("DELETED", STAFF_ID), ("RESTORED", me), *2 * [("DELETED", me), ("RESTORED", me)])
+        ]
+        assert not Delivery.objects.exists()
+
     def test_shows_a_deprovisioning_that_still_waits_and_who_asked(self, staff, settings):
         settings.DEPROVISION_GRACE = timedelta(hours=1)
         tenant = make_tenant(status=TenantStatus.ACTIVE)
