@@ -133,7 +133,7 @@ class ProvisioningViewSet(IdempotentMixin, ApiViewSet):
         responses={200: TimelineEntrySerializer(many=True)},
     )
     def timeline(self, request, id):
-        """The newest first: status moves, mails and publications with attempts and replays, callbacks received or refused."""
+        """The newest first: status moves, mails and publications with attempts and replays, callbacks and refusals."""
         limit, offset = read_page(request.query_params)
         entries = timeline_of(subjects_of(self.found(id=id)), limit=limit, offset=offset)
         return Response(TimelineEntrySerializer(entries, many=True).data)
