@@ -1,21 +1,41 @@
-"""Who may do what in the back-office: every operation for every role, as button and as address."""
+"""Who may do what in the back-office: every action for every role, as button and as address."""
 
 import re
 from decimal import Decimal
 
 import pytest
+from auditlog.models import LogEntry
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from django.urls import reverse
 
-from billing.models import InvoiceStatus
+from billing import settlement
+from billing.models import BillingCustomer, InvoiceStatus
+from config.models import AuditedModel
 from identity.models import User
 from identity.permissions import codes_of
 from identity.roles import ADMINISTRATOR, BILLING, CODES, OPERATOR, SUPPORT, make_roles
-from provisioning.models import Delivery, ProvisioningRun
-from tenants.models import TenantStatus
-from tests.make import make_contact, make_invoice, make_lead, make_plan, make_run, make_tenant, make_user
+from leads.models import Lead
+from provisioning.models import Delivery, IdentitySetup
+from tenants.models import Branding, Tenant, TenantStatus
+from tests.make import (
+    make_address,
+    make_config,
+    make_contact,
+    make_invoice,
+    make_key,
+    make_lead,
+    make_payment,
+    make_plan,
+    make_resource,
+    make_run,
+    make_subscription,
+    make_tenant,
+    make_user,
+)
+from webhooks.models import ReceivedCall, RefusedCall
 
 pytestmark = pytest.mark.django_db
 
@@ -44,57 +64,125 @@ MAY = {
 }
 
 
-def names(actions) -> list[str]:
-    return [name for each in actions for name in (each["items"] if isinstance(each, dict) else [each])]
+BY_HAND = {
+    "user": {ADMINISTRATOR}, "group": {ADMINISTRATOR}, "address": {ADMINISTRATOR}, "resource": {ADMINISTRATOR},
+    "branding": {ADMINISTRATOR}, "lead": OPERATORS, "tenant": OPERATORS, "contact": OPERATORS,
+    "tenantconfig": OPERATORS, "plan": BILLERS, "billingcustomer": BILLERS,
+}  # fmt: skip
+for model, roles in BY_HAND.items():
+    MAY |= {(model, verb): roles for verb in ("change", "delete", "delete_selected")}
+    if model not in ("lead", "tenant"):  # which are made by the sign-up, and by an operation
+        MAY[model, "add"] = roles
+    if model not in ("user", "group"):
+        MAY[model, "restore_selected"] = roles
+    if model in ("tenant", "contact", "plan"):
+        MAY |= {(model, "import"): roles, (model, "process_import"): roles}
+MAY |= {
+    (name, "export_list"): ALL for name in ("lead", "tenant", "contact", "plan", "subscription", "invoice", "payment")
+}
+MAY |= {("delivery", name): OPERATORS for name in ("replay_selected", "cancel_selected")}
+MAY["user", "auth_user_password_change"] = {ADMINISTRATOR}
+"""Who may do it, of all that the pages of the back-office can; what is not in it, nobody may."""
+ON_THE_PAGE = {"change": 'name="_save"', "auth_user_password_change": "../password/"}
+"""What a page has for an action, where it is not the action's address."""
 
 
-def objects_of(model: str) -> list:
-    """Objects in such states that each operation makes sense of one of them."""
-    if model == "tenant":
-        failed = make_run()
-        failed.close(ProvisioningRun.State.FAILED)
-        tenants = [make_tenant(status=status) for status in TenantStatus.values]
-        return [*tenants, make_tenant(deleted=True)]
-    if model == "lead":
-        return [make_lead()]
-    if model == "invoice":
-        return [make_invoice(), make_invoice(status=InvoiceStatus.DRAFT)]
-    make_run()
-    pending = Delivery.objects.first()
-    return [pending, Delivery.objects.create(event=pending.event, subject=pending.subject, destination="x", state=2)]
+def stock() -> None:
+    """Of every model that has a page some rows, in such states that each action makes sense of one of them."""
+    for deleted in (False, True):
+        tenant = make_tenant(deleted=deleted)
+        make_lead(deleted=deleted), make_address(deleted=deleted), make_plan(deleted=deleted)
+        for make in (make_contact, make_resource, make_config, Branding.objects.create, BillingCustomer.objects.create):
+            make(tenant=tenant, deleted=deleted)
+    for status in TenantStatus.values:
+        make_tenant(status=status)
+    tenant = Tenant.objects.get(status=TenantStatus.ACTIVE)
+    make_key(Lead.objects.first())
+    make_subscription(tenant)
+    make_invoice(tenant, status=InvoiceStatus.DRAFT)
+    invoice = make_invoice(tenant)
+    make_payment(invoice, amount=Decimal(1))
+    settlement.record_credit(invoice.id, amount=Decimal(1), reason="", actor=None)
+    run = make_run()
+    Delivery.objects.filter(id=Delivery.objects.first().id).update(state=Delivery.State.DEAD)
+    IdentitySetup.objects.create(tenant=tenant, provider="memory", tier="BASIC")
+    ReceivedCall.objects.create(run=run, path="/webhook", body_hash="x", body={})
+    RefusedCall.objects.create(tenant=tenant, reason="x", minute=run.created_on)
+    LogEntry.objects.log_create(tenant, force_log=True, changes={}, action=LogEntry.Action.UPDATE)
+    make_user()
 
 
-def test_every_operation_is_in_the_table():
-    found = {
-        (model._meta.model_name, name)
-        for model, page in admin.site._registry.items()
-        for name in (*names(page.actions_detail), *names(page.actions_list))
-    }
-    assert found == set(MAY)
+def actions_of(model, page) -> dict[str, tuple[str, bool]]:
+    """The addresses of a page but for the looking: by action the name, and whether it is about an object."""
+    prefix = f"{model._meta.app_label}_{model._meta.model_name}_"
+    found = {}
+    for url in page.get_urls():
+        action = (url.name or "history").removeprefix(prefix)
+        if action not in ("changelist", "history"):
+            alone = not url.pattern.converters
+            found["export_list" if action == "export" and alone else action] = f"admin:{url.name}", not alone
+    return found
+
+
+def rows_of(model) -> list[tuple]:
+    return list(model._base_manager.order_by("pk").values_list())
+
+
+PAGES = {model._meta.model_name: (model, page) for model, page in admin.site._registry.items()}
+
+
+def test_every_action_of_the_table_is_one_of_a_page():
+    found = set()
+    for name, (model, page) in PAGES.items():
+        assert not [*page.actions_row, *page.actions_submit_line], "are not tested here"
+        found |= {(name, action) for action in actions_of(model, page)}
+        found |= {(name, action) for _, action, _ in page._get_base_actions()}
+    assert not MAY.keys() - found
 
 
 @pytest.mark.parametrize("role", CODES)
-def test_an_operation_has_button_and_address_for_who_may_do_it_and_for_nobody_else(as_role, role):
+def test_an_action_has_button_and_address_for_who_may_do_it_and_for_nobody_else(as_role, role):
     office = as_role(role)
-    for model in dict.fromkeys(model for model, _ in MAY):
-        (page,) = [each for kind, each in admin.site._registry.items() if kind._meta.model_name == model]
-        prefix = f"admin:{page.opts.app_label}_{model}"
-        found = objects_of(model)
-        pages = {each: office.get(reverse(f"{prefix}_change", args=[each.pk])).content.decode() for each in found}
-        for (_, name), roles in [entry for entry in MAY.items() if entry[0][0] == model]:
-            if name == "new_tenant":
-                address = reverse(f"{prefix}_{name}")
-                assert (address in office.get(reverse(f"{prefix}_changelist")).content.decode()) == (role in roles)
-                assert (office.get(address).status_code == 403) == (role not in roles)
-                assert (office.post(address, {}).status_code == 403) == (role not in roles)
+    stock()
+    for name, (model, page) in PAGES.items():
+        rows = list(model._base_manager.all())
+        assert rows, f"There is no {name} to try it on."
+        prefix = f"admin:{model._meta.app_label}_{name}"
+        shown = [reverse(f"{prefix}_changelist"), *(reverse(f"{prefix}_change", args=[row.pk]) for row in rows)]
+        said = "".join(office.get(each).content.decode() for each in shown)
+        before = rows_of(model)
+        for action, (url, about_one) in actions_of(model, page).items():
+            may = role in MAY.get((name, action), ())
+            addresses = [reverse(url, args=[row.pk]) for row in rows] if about_one else [reverse(url)]
+            marks = [ON_THE_PAGE[action]] if action in ON_THE_PAGE else [f'"{each}' for each in addresses]
+            buttons = [address for address, mark in zip(addresses, marks, strict=False) if mark in said]
+            assert bool(buttons) == (may and action != "process_import"), (name, action)
+            if may:
+                assert not [each for each in buttons[:1] if office.get(each).status_code == 403], (name, action)
                 continue
-            buttons = [each for each in found if reverse(f"{prefix}_{name}", args=[each.pk]) in pages[each]]
-            assert bool(buttons) == (role in roles), (role, name)
-            for each in found:
-                address = reverse(f"{prefix}_{name}", args=[each.pk])
-                assert (office.get(address).status_code == 403) == (role not in roles), (role, name)
-                if role not in roles:
-                    assert office.post(address, {"confirm": "yes"}).status_code == 403
+            for each in addresses[:2]:  # of one that is there, and of one that is deleted
+                assert office.post(each, {"confirm": "yes", "post": "yes"}).status_code == 403, each
+            if action not in ("change", "process_import"):  # of which one is for looking too, one never
+                assert office.get(each).status_code == 403, each
+        assert rows_of(model) == before, name
+
+
+@pytest.mark.parametrize("role", CODES)
+def test_an_action_on_many_is_offered_to_who_may_do_it_and_changes_nothing_for_anybody_else(as_role, role):
+    office = as_role(role)
+    stock()
+    for name, (model, page) in PAGES.items():
+        address = reverse(f"admin:{model._meta.app_label}_{name}_changelist")
+        address += "?deleted=all" if issubclass(model, AuditedModel) else ""
+        said, before = office.get(address).content.decode(), rows_of(model)
+        chosen = [row.pk for row in model._base_manager.all()]
+        for _, action, _ in page._get_base_actions():
+            may = role in MAY.get((name, action), ())
+            assert (f'value="{action}"' in said) == may, (name, action)
+            with transaction.atomic():
+                office.post(address, {"action": action, "_selected_action": chosen, "confirm": "yes", "post": "yes"})
+                assert (rows_of(model) != before) == may, (name, action)
+                transaction.set_rollback(True)
 
 
 @pytest.mark.parametrize("role", CODES)
