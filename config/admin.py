@@ -11,7 +11,6 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
-from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import BadRequest, ValidationError
 from django.db import IntegrityError, models, transaction
@@ -27,6 +26,7 @@ from unfold.paginator import InfinitePaginator
 from unfold.views import ChangeList
 
 from config import audit
+from config.actors import names_of
 from config.errors import violated_constraint
 from config.forms import (
     AuditedForm,
@@ -207,14 +207,12 @@ class AuditedAdmin(BackOfficeAdmin):
         return self._named(obj, obj.deleted_by)
 
     def _named(self, obj, actor: uuid.UUID | None) -> str:
-        """The name of an actor who is a user here, else the id that its token gave."""
-        user = self._actors(obj).get(actor)
-        return str(actor or "–") if user is None else user.get_username()
+        """The name of an actor who has one here, else the id that its token gave."""
+        return self._names(obj).get(actor) or str(actor or "–")
 
     @once
-    def _actors(self, obj):
-        actors = {obj.created_by, obj.modified_by, obj.deleted_by}
-        return get_user_model().objects.in_bulk([actor for actor in actors if actor is not None])
+    def _names(self, obj):
+        return names_of((obj.created_by, obj.modified_by, obj.deleted_by))
 
     def save_model(self, request, obj, form, change):
         obj.modified_by = request.user.pk

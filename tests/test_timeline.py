@@ -1,6 +1,8 @@
 """A tenant's timeline; the rotation of a run's secret; callbacks signed after Standard Webhooks."""
 
+import re
 import time
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,12 +14,14 @@ from standardwebhooks import Webhook
 
 from identity.models import User
 from leads.models import Lead
+from provisioning import events
 from provisioning.connectors.base import PublishError
 from provisioning.connectors.memory import MemoryConnector
 from provisioning.models import Delivery, ProvisioningRun
-from tenants.models import TenantStatus
+from tenants.models import Tenant, TenantStatus
 from tests.conftest import STAFF_ID, Caller, assert_error, call_back, report, signed
 from tests.make import SUBSCRIPTION, make_contact, make_lead, make_run, make_tenant, make_user, sign_up_body
+from tests.test_office import statements
 from webhooks.models import RefusedCall
 
 pytestmark = pytest.mark.django_db
@@ -283,6 +287,25 @@ class TestATimeline:
             assert "mail validate_lead" in page
             assert "event TENANT_PROVISIONING" in page
             assert tenant.runs.get().secret not in page
+
+    def test_says_by_name_who_it_was_on_the_admins_pages_in_one_statement_and_by_id_in_the_api(
+        self, office, staff, settings
+    ):
+        settings.SYSTEM_USER_ID, stranger = uuid.uuid4(), uuid.uuid4()
+        lead, ada, bob = make_lead(), make_user(username="ada"), make_user(username="bob")
+        page = reverse("admin:tenants_tenant_change", args=[make_tenant(lead=lead).id])
+        tenant = Tenant.objects.get()
+        few = len(statements(office, page))
+        actors = [ada.pk, bob.pk, lead.id, stranger, settings.SYSTEM_USER_ID]
+        for actor in actors:
+            events.record("TENANT_SUSPENDED", subject=tenant.id, payload={}, actor=actor)
+        assert len(statements(office, page)) == few + 1
+        for language, words in {"en": ("the lead", "the service"), "de": ("der Interessent", "der Dienst")}.items():
+            said = office.get(page, headers={"Accept-Language": language}).content.decode()
+            by = re.findall(r"<td>([^<]*)</td>\s*</tr>", said[said.index("office-timeline") :])
+            assert sorted(each for each in by if each) == sorted(["ada", "bob", str(stranger), *words])
+        told = staff.get(f"/tenants/{tenant.id}/timeline").json()
+        assert {each["actor"] for each in told} - {None} == {str(each) for each in actors}
 
     def test_has_one_refusal_a_minute_however_many_calls(self, monkeypatch):
         now = timezone.now()

@@ -1,5 +1,6 @@
 """The pages of tenants and leads, which are those of their rooms, with what provisioning knows and can do besides."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from django import forms
@@ -19,6 +20,7 @@ from billing.columns import day, money
 from billing.models import Invoice, Plan, Subscription
 from billing.models.subscriptions import LIVE
 from config import audit
+from config.actors import names_of
 from config.admin import BackOfficeAdmin, PartInline, once
 from config.errors import Conflict
 from config.language import second
@@ -123,16 +125,20 @@ class WithTimeline(BackOfficeAdmin):
     @display(description=_("timeline"))
     @once
     def timeline(self, obj):
-        entries = timeline_of(self.subjects(obj), limit=TIMELINE_LENGTH)
-        return render_to_string("admin/timeline.html", {"entries": [_spoken(each) for each in entries]})
+        subjects = self.subjects(obj)
+        entries = timeline_of(subjects, limit=TIMELINE_LENGTH)
+        # Of the subjects it is the lead that does something.
+        names = {**dict.fromkeys(subjects, _("the lead")), **names_of(each["actor"] for each in entries)}
+        return render_to_string("admin/timeline.html", {"entries": [_spoken(each, names) for each in entries]})
 
     def subjects(self, obj) -> Subjects:
         raise NotImplementedError
 
 
-def _spoken(entry: Entry) -> Entry:
+def _spoken(entry: Entry, names: Mapping) -> Entry:
     parts = ("kind", "name", "outcome") if entry["kind"] == "run" else ("kind", "outcome")
-    return {**entry, "time": second(entry["time"]), **{part: WORDS.get(entry[part], entry[part]) for part in parts}}
+    said = {part: WORDS.get(entry[part], entry[part]) for part in parts}
+    return {**entry, **said, "time": second(entry["time"]), "actor": names.get(entry["actor"], entry["actor"])}
 
 
 class SubscriptionInline(PartInline):
