@@ -1,5 +1,6 @@
 """The back-office in Chromium, against a service of its own with example data and the demo provisioner."""
 
+import io
 import re
 from base64 import b32decode
 from datetime import timedelta
@@ -8,7 +9,9 @@ import pytest
 import requests
 from django_otp.oath import TOTP
 from playwright.sync_api import expect
+from pypdf import PdfReader
 
+from config.branding import contrast
 from identity.permissions import ALL_CODES
 from identity.tokens import mint
 from tests.browser import DEVICES, NEXT_FRAME, assert_accessible, picture
@@ -21,6 +24,14 @@ TOO_WIDE = """() => [...document.querySelectorAll("body *")]
     .map((each) => `${each.tagName}.${each.className}`)"""
 TABLES_FIT = """() => [...document.querySelectorAll("#result_list, .office-lines")]
     .every((each) => each.getBoundingClientRect().right <= document.documentElement.clientWidth)"""
+COLOR = """(each) => {
+    const canvas = new OffscreenCanvas(1, 1).getContext("2d");
+    canvas.fillStyle = getComputedStyle(each).color;
+    canvas.fillRect(0, 0, 1, 1);
+    const [red, green, blue] = canvas.getImageData(0, 0, 1, 1).data;
+    return "#" + [red, green, blue].map((part) => part.toString(16).padStart(2, "0")).join("");
+}"""
+"""Of its words, as #rrggbb."""
 PASSWORD = "a-long-one-for-tests"
 PAGES = {
     "dashboard": "/admin/?days=365",
@@ -156,6 +167,37 @@ def test_an_open_page_follows_the_scheme_of_the_system_until_one_is_chosen(offic
     page.emulate_media(color_scheme="light")
     page.evaluate(NEXT_FRAME)
     expect(paper).not_to_have_css("background-color", light)
+
+
+def printed(page) -> str:
+    """The words of a page on paper, without spaces: they may be broken anywhere."""
+    page.wait_for_load_state("networkidle")
+    sheets = PdfReader(io.BytesIO(page.pdf(format="A4"))).pages
+    return re.sub(r"\s", "", "".join(sheet.extract_text() for sheet in sheets))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_is_printed_whole_and_dark_on_white(office, visit, scheme):
+    page = visit(color_scheme=scheme)
+    office.log_in(page, "boss")
+    page.goto(f"{office.url}/admin/?days=90")
+    said = printed(page)
+    assert "Period:90days" in said
+    assert "30days" not in said
+    page.emulate_media(media="print")
+    for words in ("h2", ".office-card strong", ".office-legend li", ".office-shares a"):
+        color = page.locator(words).last.evaluate(COLOR)
+        assert contrast(color, "#ffffff") >= 4.5, (words, color)
+    for coloured, part in ((".office-plot rect", None), (".office-legend li", "::before")):
+        adjusted = "(each, part) => getComputedStyle(each, part).printColorAdjust"
+        assert page.locator(coloured).first.evaluate(adjusted, part) == "exact"
+    page.emulate_media(media="null")  # as it is, which is on paper when it is printed
+    for listed, words in (("tenants", "name"), ("invoices", "number")):
+        page.goto(office.url + PAGES[listed])
+        said, rows = printed(page), office.api("GET", f"/{listed}")
+        assert len(rows) > 10
+        assert not [row for row in rows if row.get(words, "").replace(" ", "") not in said]
+        assert not [word for word in ("SelectRecord", "Filters", "CREATED_ON") if word in said]
 
 
 def test_nothing_is_asked_of_anybody_else(office, visit):
