@@ -4,6 +4,7 @@ from decimal import Decimal
 from django import forms
 from django.contrib import admin
 from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db.models import DecimalField
 from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
@@ -51,7 +52,19 @@ SUBSCRIPTION_COLOURS = {
 }
 
 
-class ReadOnlyAdmin(LookedAt, AuditedAdmin):
+class PricedAdmin(AuditedAdmin):
+    """The page of what has amounts in a currency."""
+
+    def spoken(self, field, value, currency):
+        said = super().spoken(field, value, currency)
+        if not said or not isinstance(field, DecimalField):
+            return said
+        if field.name.endswith("tax_rate"):
+            return f"{said} %"
+        return f"{written(value, minor_units(currency))} {currency}" if currency else said
+
+
+class ReadOnlyAdmin(LookedAt, PricedAdmin):
     """What is written here has consequences that the operations of billing know."""
 
     actions = ()
@@ -67,7 +80,7 @@ class PlanForm(AuditedForm):
 
 
 @admin.register(Plan)
-class PlanAdmin(ExchangeAdmin, AuditedAdmin):
+class PlanAdmin(ExchangeAdmin, PricedAdmin):
     form = PlanForm
     sheet = PlanSheet
     list_display = ("name", "tier", "price_shown", "billing_cycle", "is_self_service", "is_active")

@@ -108,6 +108,10 @@ class BackOfficeAdmin(ModelAdmin):
                 raise BadRequest from error
         return super().response_action(request, queryset)
 
+    def spoken(self, field: models.Field, value: str, currency: str | None) -> str:
+        """A value that the audit log has of a field of the page's model, as people read it. The row had `currency`."""
+        return audit.spoken(field, value)
+
     def log_addition(self, request, obj, message):
         audit.record(request, obj, what="add", before={}, after=audit.snapshot(obj))
 

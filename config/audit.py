@@ -4,12 +4,24 @@ Written by the admin's pages and operations as they save, and by nothing else: d
 make every request of the API and every delivery pay for it, whose actors the rows and the timeline name already.
 """
 
+import json
+import uuid
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
 from auditlog.diff import get_field_value
 from auditlog.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import ValidationError
+from django.db import models
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.template.defaultfilters import yesno
+from django.utils.formats import date_format, number_format
 
+from config.actors import names_of
+from config.language import second
 from config.throttling import client_address
 
 Snapshot = dict[str, object]
@@ -35,7 +47,7 @@ def difference(before: Snapshot, after: Snapshot) -> dict[str, tuple[str, str]]:
     """What changed from `before` to `after`, by field; of a secret only that it did."""
     changed = {}
     for name in {**before, **after}:
-        old, new = before.get(name), after.get(name)
+        old, new = before.get(name, ""), after.get(name, "")
         if old == new or name in BOOKKEEPING:
             continue
         if name in SECRET:
@@ -67,13 +79,42 @@ def record(request: HttpRequest, obj: Model, *, what: str, before: Snapshot, aft
         actor=request.user,
         remote_addr=client_address(request) or None,
         changes=difference(before, after),
-        additional_data=_said(request, what),
+        additional_data={**_said(request, what), "currency": (after or before).get("currency_code")},
     )
 
 
 def _said(request: HttpRequest, what: str) -> dict[str, str]:
     """The operation, and the user by name: that tells who it was when the user is deleted."""
     return {"operation": what, "user": request.user.get_username()}
+
+
+def spoken(field: Any, value: str) -> str:
+    """What `difference` wrote down of a field, as people read it in the language of now."""
+    labels = {str(key): label for key, label in field.flatchoices}
+    if value in ("", HIDDEN) or value in labels:
+        return str(labels.get(value, value))
+    if value == "None" and field.null:
+        return ""
+    try:
+        match field:
+            case models.BooleanField():
+                return yesno(value == "True")
+            case models.DateTimeField():
+                return second(datetime.fromisoformat(value).replace(tzinfo=UTC))
+            case models.DateField():
+                return date_format(date.fromisoformat(value))
+            case models.DecimalField():
+                return number_format(Decimal(value).normalize(), force_grouping=True)
+            case models.JSONField():
+                held = json.loads(value)
+                return ", ".join(map(str, held)) if isinstance(held, list) else value
+            case models.UUIDField() if not field.primary_key:
+                return names_of([uuid.UUID(value)]).get(uuid.UUID(value), value)
+            case models.ForeignKey():
+                return str(field.related_model._base_manager.filter(pk=value).first() or value)
+    except (ValueError, ArithmeticError, ValidationError):
+        pass  # the field was another when it was written
+    return value
 
 
 def forget(rows: QuerySet) -> None:

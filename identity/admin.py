@@ -7,6 +7,7 @@ from django.contrib.admin.utils import quote, unquote
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import FieldDoesNotExist
+from django.db.models import Field
 from django.http import Http404
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -157,13 +158,26 @@ class AuditLogAdmin(LogEntryAdminMixin, RecordAdmin):
     @display(description=_("changes"))
     def difference(self, entry):
         """The library's own table writes a field's name in lower case, which a German noun has not."""
-        rows = [(capfirst(self._label(entry, name)), *values) for name, values in entry.changes_dict.items()]
+        rows = [(capfirst(self._label(entry, name)), *self._values(entry, name)) for name in entry.changes_dict]
         return render_to_string("backoffice/changes.html", {"changes": rows}) if rows else None
 
-    @staticmethod
-    def _label(entry, name: str) -> str:
+    def _values(self, entry, name: str) -> list[str]:
+        """What the field was and is; as it was written down, where there is none of the name any more."""
+        values, field, page = entry.changes_dict[name], self._field(entry, name), self._page_of(entry)
+        if field is None or page is None:
+            return values
+        held = (entry.additional_data or {}).get("currency")
+        currencies = entry.changes_dict.get("currency_code", [held, held])
+        return [page.spoken(field, value, currency) for value, currency in zip(values, currencies, strict=True)]
+
+    def _label(self, entry, name: str) -> str:
         """What the field is called for people; as it was written down, where there is none of the name any more."""
+        field = self._field(entry, name)
+        return name if field is None else str(field.verbose_name)
+
+    @staticmethod
+    def _field(entry, name: str) -> Field | None:
         try:
-            return str(entry.content_type.model_class()._meta.get_field(name).verbose_name)
+            return entry.content_type.model_class()._meta.get_field(name)
         except (AttributeError, FieldDoesNotExist):
-            return name
+            return None

@@ -1,6 +1,8 @@
 """The forms of the back-office: what they refuse, and that they write nothing over what they have not seen."""
 
+import re
 import time
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +20,7 @@ from identity.models import User
 from identity.roles import ADMINISTRATOR, SUPPORT, make_roles
 from leads.models import Address, Lead
 from provisioning.models import Delivery
-from tenants.models import Branding, Contact, Resource, Tenant, TenantConfig
+from tenants.models import Branding, Contact, Resource, Tenant, TenantConfig, TenantStatus
 from tests.conftest import at_once
 from tests.make import (
     make_address,
@@ -390,3 +392,57 @@ class TestWhatNoPageSends:
             make_contact(tenant, email=f"{number}@acme.example")
         for asked, shown in (("2", "20@"), ("3", "20@"), ("x", "0@")):
             assert f">{shown}acme.example" in office.get(f"{change(tenant)}?contacts-page={asked}").content.decode()
+
+
+def test_the_audit_log_says_what_changed_as_people_read_it(office):
+    tenant, gone = make_tenant(status=TenantStatus.ACTIVE, domains=["acme.example"]), make_plan(deleted=True)
+    invoice, plan = make_invoice(tenant), make_plan(price=Decimal("1049.5"), currency_code="EUR")
+    deletion = {"deleted_on": datetime(2026, 2, 28, 12, tzinfo=UTC), "deleted_by": make_user(username="ada").pk}
+    Plan.everything.filter(pk=gone.pk).update(**deletion)
+    office.post(reverse("admin:tenants_tenant_suspend", args=[tenant.pk]), {"confirm": "yes"})
+    office.post(reverse("admin:billing_invoice_credit", args=[invoice.pk]), {"amount": "10", "seen": "0"})
+    tenant.refresh_from_db()
+    fields = {"domains": "a.example, b.example", "lead": str(make_lead(email="ada@acme.example").pk)}
+    office.post(change(tenant), {**form_of(tenant), **fields})
+    fields = {"name": "Standard", "tier": "PREMIUM", "price": "7.5", "billing_cycle": "YEARLY", "currency_code": "USD"}
+    office.post(change(plan), {**fields, "trial_days": "0", "features": "[]", "size_config": "{}", "is_active": "on"})
+    office.post(changelist(Plan, "?deleted=yes"), {"action": "restore_selected", "_selected_action": [gone.pk]})
+    lead = "Ada Lovelace &lt;ada@acme.example&gt;"
+    for language, rows in {
+        "en": [
+            ("Status", "ACTIVE", "INACTIVE"), ("Credited", "0.00 EUR", "10.00 EUR"), ("Lead", "", lead),
+            ("Domains", "acme.example", "a.example, b.example"), ("Tier", "STANDARD", "PREMIUM"),
+            ("Price", "1,049.50 EUR", "7.50 USD"), ("Currency", "EUR", "USD"), ("Billing cycle", "MONTHLY", "YEARLY"),
+            ("Self-service", "yes", "no"), ("Deleted", "yes", "no"), ("Deleted on", "2026-02-28 12:00:00", ""),
+            ("Deleted by", "ada", ""),
+        ],
+        "de": [
+            ("Status", "ACTIVE", "INACTIVE"), ("Gutgeschrieben", "0,00 EUR", "10,00 EUR"), ("Interessent", "", lead),
+            ("Domänen", "acme.example", "a.example, b.example"), ("Stufe", "STANDARD", "PREMIUM"),
+            ("Preis", "1.049,50 EUR", "7,50 USD"), ("Währung", "EUR", "USD"),
+            ("Abrechnungszeitraum", "MONTHLY", "YEARLY"), ("Selbstbedienung", "Ja", "Nein"),
+            ("Gelöscht", "Ja", "Nein"), ("Gelöscht am", "28.02.2026 12:00:00", ""),
+            ("Gelöscht von", "ada", ""),
+        ],
+    }.items():  # fmt: skip
+        pages = [
+            office.get(change(entry), headers={"Accept-Language": language}).content.decode()
+            for entry in LogEntry.objects.order_by("id")
+        ]
+        assert sorted(
+            re.findall(r"<tr><td>([^<]*)</td><td>([^<]*)</td><td>([^<]*)</td></tr>", "".join(pages))
+        ) == sorted(rows)
+
+
+def test_the_audit_log_shows_what_was_written_of_a_field_that_has_become_another(office):
+    tenant = make_tenant()
+    changes = {
+        "lead": ["", "x"],
+        "domains": ["", "{"],
+        "deleted_on": ["", "soon"],
+        "spoc_user_id": ["", "me"],
+        "former": ["", "y"],
+    }
+    LogEntry.objects.log_create(tenant, force_log=True, action=LogEntry.Action.UPDATE, changes=changes)
+    said = office.get(change(LogEntry.objects.get())).content.decode()
+    assert set(re.findall(r"<td></td><td>([^<]*)</td>", said)) == {"x", "y", "{", "soon", "me"}
