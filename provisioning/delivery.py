@@ -8,7 +8,7 @@ import logging
 import random
 import smtplib
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,6 +32,8 @@ HANGING = timedelta(minutes=10)
 """An attempt that lasts longer is taken to hang: its lease is left to end, and the delivery is attempted again."""
 AT_ONCE = 1_000
 """How many deliveries are replayed or cancelled in a transaction."""
+Progress = Callable[[Sequence], Iterable]
+"""What goes through a sequence, and may show how far it is."""
 
 
 class NothingToDeliver(Exception):
@@ -225,11 +227,12 @@ def backoff(attempts: int) -> timedelta:
     return ceiling * random.uniform(0.5, 1)
 
 
-def replay(deliveries: QuerySet[Delivery], *, actor: uuid.UUID | None) -> int:
+def replay(deliveries: QuerySet[Delivery], *, actor: uuid.UUID | None, progress: Progress = iter) -> int:
     """Put dead, cancelled or delivered ones back into the queue, with fresh attempts and the same event id."""
     fresh = {"attempts": 0, "next_attempt_on": timezone.now(), "finished_on": None, "cancelled_by": None}
     ended = deliveries.exclude(state=Delivery.State.PENDING)
-    return _change(ended, {"state": Delivery.State.PENDING, **fresh}, outcome="replayed", actor=actor)
+    values = {"state": Delivery.State.PENDING, **fresh}
+    return _change(ended, values, progress=progress, outcome="replayed", actor=actor)
 
 
 def cancel(deliveries: QuerySet[Delivery], *, actor: uuid.UUID | None) -> int:
@@ -239,10 +242,10 @@ def cancel(deliveries: QuerySet[Delivery], *, actor: uuid.UUID | None) -> int:
     return _change(waiting, {"state": Delivery.State.CANCELLED, **over})
 
 
-def _change(deliveries: QuerySet[Delivery], values: dict[str, Any], **note: Any) -> int:
+def _change(deliveries: QuerySet[Delivery], values: dict[str, Any], *, progress: Progress = iter, **note: Any) -> int:
     """Give deliveries these values, AT_ONCE in a transaction; how many. What had come of them is kept, and the note."""
     ids, changed = list(deliveries.order_by("id").values_list("id", flat=True)), 0
-    for start in range(0, len(ids), AT_ONCE):
+    for start in progress(range(0, len(ids), AT_ONCE)):
         with transaction.atomic():
             rows = deliveries.filter(id__in=ids[start : start + AT_ONCE]).order_by("id")
             batch = list(rows.select_for_update(of=("self",), no_key=True))

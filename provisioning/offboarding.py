@@ -4,7 +4,7 @@ import io
 import json
 import uuid
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -29,6 +29,7 @@ from config.errors import Conflict
 from config.serializers import ModelSerializer
 from leads.models import Address, Lead, LeadKey
 from leads.serializers import AddressSerializer, LeadSerializer
+from provisioning.delivery import Progress
 from provisioning.models import Delivery, Event, ProvisioningRun
 from provisioning.requests import fail_run, publish_deprovisioning
 from tenants import lifecycle
@@ -77,8 +78,11 @@ def begin_after_grace() -> int:
     return begun
 
 
-def export(tenant: Tenant) -> bytes:
-    """Everything that is kept about a tenant: a ZIP of JSON files in the shapes of the API, and the documents."""
+def export(tenant: Tenant, *, progress: Progress = iter) -> bytes:
+    """Everything that is kept about a tenant: a ZIP of JSON files in the shapes of the API, and the documents.
+
+    These take the longest: they are gone through by `progress`.
+    """
     parts: dict[str, Any] = {
         "tenant.json": TenantSerializer(tenant).data,
         "lead.json": LeadSerializer(tenant.lead).data if tenant.lead else None,
@@ -98,15 +102,15 @@ def export(tenant: Tenant) -> bytes:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
         for name, data in parts.items():
             bundle.writestr(name, json.dumps(data, cls=JSONEncoder, indent=2, ensure_ascii=False))
-        for document in _documents(tenant):
+        for document in progress(_documents(tenant)):
             bundle.writestr(f"documents/{document.number}.pdf", file_of(document))
     return file.getvalue()
 
 
-def _documents(tenant: Tenant) -> Iterator[Invoice | CreditNote]:
-    yield from tenant.invoices(manager="objects").issued().order_by("number").iterator()
-    notes = CreditNote.objects.filter(invoice__tenant=tenant).select_related("invoice")
-    yield from notes.order_by("number").iterator()
+def _documents(tenant: Tenant) -> list[Invoice | CreditNote]:
+    invoices = tenant.invoices(manager="objects").issued().order_by("number")
+    notes = CreditNote.objects.filter(invoice__tenant=tenant).select_related("invoice").order_by("number")
+    return [*invoices, *notes]
 
 
 def _rows(serializer: type[ModelSerializer], rows: Iterable) -> list[dict[str, Any]]:

@@ -1,9 +1,11 @@
 """`manage.py export_tenant`: everything that is kept about a tenant, as a ZIP."""
 
 import uuid
+from functools import partial
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
 
 from provisioning.offboarding import export
 from tenants.models import Tenant
@@ -22,7 +24,7 @@ class Command(BaseCommand):
             raise CommandError("There is no such tenant.")
         path = output or Path(f"{found.key}.zip")
         try:
-            path.write_bytes(export(found))
+            path.write_bytes(export(found, progress=partial(tqdm, unit="document", disable=None)))
         except OSError as error:
             raise CommandError(f"{path} cannot be written: {error.strerror}.") from error
         self.stdout.write(str(path))

@@ -1,9 +1,11 @@
 """`manage.py replay_events`: send events again, with the id they had."""
 
 import uuid
+from functools import partial
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
 
 from provisioning.delivery import replay
 from provisioning.models import Delivery
@@ -30,4 +32,6 @@ class Command(BaseCommand):
             deliveries = deliveries.filter(subject=subject)
         if destination:
             deliveries = deliveries.filter(destination=destination)
-        self.stdout.write(f"{replay(deliveries, actor=settings.SYSTEM_USER_ID)} deliveries will be tried again.")
+        progress = partial(tqdm, unit="batch", disable=None)
+        replayed = replay(deliveries, actor=settings.SYSTEM_USER_ID, progress=progress)
+        self.stdout.write(f"{replayed} deliveries will be tried again.")
