@@ -113,20 +113,24 @@ def test_what_was_paid_before_of_days_after_the_end_is_credit(staff, settings, c
     assert [each.amount for each in tenant.invoices.order_by("number")] == [62, 20]
 
 
-def test_what_was_paid_before_a_tenant_that_is_there_after_the_end_only_is_all_credit(staff, settings, clock):
+@pytest.mark.parametrize(
+    ("end", "day"), [("2026-02-01T00:00:00Z", date(2026, 3, 1)), ("2026-01-01T18:00:00Z", date(2026, 1, 1))]
+)
+def test_what_was_paid_before_a_tenant_that_is_there_after_the_end_only_is_all_credit(staff, settings, clock, end, day):
     clock(date(2026, 1, 1))
     tenant, plan, invoice = ask(staff, settings)
     path = f"/subscriptions/{tenant.subscriptions.get().id}"
-    staff.patch(path, {"endDate": "2026-02-01T00:00:00Z"})
+    staff.patch(path, {"endDate": end})
     pay(staff, invoice)
     provision(staff, tenant, plan)
-    clock(date(2026, 3, 1))
+    clock(day)
     build(tenant)
-    assert generate(date(2026, 3, 1)) == 0
+    assert generate(day) == 0
     assert staff.get(path).json()["credit"] == 49
     assert staff.patch(path, {"endDate": None}).status_code == 204
-    assert generate(date(2026, 3, 1)) == 1
+    assert generate(day) == 1
     assert [each.amount for each in tenant.invoices.order_by("number")] == [49, 0]
+    assert_error(staff.patch(f"/invoices/{invoice.id}", {"status": "CANCELLED"}), 409, code="amount")
 
 
 def test_no_other_plan_begins_before_the_period_that_is_paid_before_is_over(staff, settings, clock):
