@@ -101,6 +101,10 @@ class ProvisioningRun(models.Model):
             models.Index(fields=["-created_on"], name="runs_by_age"),
             models.Index(fields=["state", "-created_on"], name="runs_by_state"),
             models.Index(fields=["tenant", "-created_on"], name="runs_of_tenant"),
+            # With the tier, which is looked up for each tenant that has no subscription.
+            models.Index(
+                fields=["tenant", "-created_on", "tier"], name="provisionings_of_tenant", condition=models.Q(kind=0)
+            ),
             models.Index(fields=["expires_at"], name="open_runs_by_expiry", condition=models.Q(state=0)),
             models.Index(fields=["begins_at"], name="open_runs_by_begin", condition=models.Q(state=0)),
             models.Index(fields=["finished_on"], name="succeeded_runs_by_finish", condition=models.Q(state=1)),

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from billing.models import Invoice
+from billing.models import Invoice, Subscription
 from billing.settlement import record_credit, record_payment
 from config import audit
 from leads.models import Address, Lead, LeadKey
@@ -151,6 +151,14 @@ def test_the_examples_stay_in_every_status_although_the_relay_looks_after_them(r
     relayed()
     assert set(Tenant.objects.values_list("status", flat=True)) == set(TenantStatus.values)
     assert not Event.objects.filter(type="TENANT_DEPROVISIONING").exists()
+
+
+def test_the_examples_are_provisioned_on_the_tier_of_the_plan_that_they_have_taken():
+    call_command("seed", verbosity=0)
+    taken = Subscription.objects.values_list("tenant", "plan__tier")
+    built = ProvisioningRun.objects.filter(tenant__subscriptions__isnull=False).values_list("tenant", "tier")
+    assert taken
+    assert set(taken) == set(built)
 
 
 @pytest.mark.parametrize("way", ["it has failed", "it is called off"])

@@ -215,6 +215,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='provisioningrun',
+            index=models.Index(condition=models.Q(('kind', 0)), fields=['tenant', '-created_on', 'tier'], name='provisionings_of_tenant'),
+        ),
+        migrations.AddIndex(
+            model_name='provisioningrun',
             index=models.Index(condition=models.Q(('state', 0)), fields=['expires_at'], name='open_runs_by_expiry'),
         ),
         migrations.AddIndex(

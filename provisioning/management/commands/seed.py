@@ -96,12 +96,13 @@ class Command(BaseCommand):
             tenant=tenant, first_name="Bill", last_name="Payer", email=f"billing@{domain}", contact_type="billing"
         )
         TenantConfig.objects.create(tenant=tenant, config_key="locale", config_value={"country": country})
-        self.run(tenant, status, chance, now)
+        tier = chance.choice(Tier.values)
+        self.run(tenant, status, tier, now)
         if status in (TenantStatus.ACTIVE, TenantStatus.INACTIVE, TenantStatus.DEPROVISIONING):
             Resource.objects.create(
                 tenant=tenant, type="s3", metadata={"bucket": f"seed-{key}"}, external_identifier=f"seed-{key}"
             )
-            self.subscription(tenant, plans[chance.choice(Tier.values)], born)
+            self.subscription(tenant, plans[tier], born)
         return True
 
     def subscription(self, tenant, plan, born) -> None:
@@ -131,11 +132,10 @@ class Command(BaseCommand):
             for invoice in invoices[:-1]
         )
 
-    def run(self, tenant, status, chance, now) -> None:
+    def run(self, tenant, status, tier, now) -> None:
         """The run behind the status; an open one stays so for a year, a deprovisioning in its grace period."""
         if status == TenantStatus.PENDINGPROVISION:
             return
-        tier = chance.choice(("BASIC", "STANDARD", "PREMIUM"))
         kind = (
             ProvisioningRun.Kind.DEPROVISION
             if status == TenantStatus.DEPROVISIONING
@@ -153,7 +153,7 @@ class Command(BaseCommand):
             state=state,
             reason="The provisioner reported a failure." if failed else "",
             tier=tier,
-            isolation="silo" if tier == "PREMIUM" else "pooled",
+            isolation="silo" if tier == Tier.PREMIUM else "pooled",
             subscription={"id": f"seed-{tenant.key}", "plan": {"tier": tier}},
             former_status=TenantStatus.PENDINGPROVISION if kind == 0 else TenantStatus.ACTIVE,
             secret=uuid.uuid4().hex * 2,
