@@ -16,8 +16,10 @@ from django.core.exceptions import BadRequest, ValidationError
 from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 from django.http import HttpResponseRedirect
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
@@ -266,6 +268,17 @@ class AuditedAdmin(BackOfficeAdmin):
 def pretty(value: Any) -> str:
     """JSON to be read by people."""
     return format_html('<pre class="json">{}</pre>', json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def badge(text: Any, kind: str) -> SafeString:
+    """On a page what unfold's label is in a list, in the colour of `kind`."""
+    return render_to_string("unfold/helpers/label.html", {"text": text, "type": kind})
+
+
+def link(obj: models.Model, text: Any = None) -> SafeString:
+    """To the page of `obj`, by its own name unless `text` is another."""
+    address = reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change", args=[obj.pk])
+    return format_html('<a href="{}" class="text-link">{}</a>', address, text or obj)
 
 
 class LookedAt:

@@ -1,5 +1,3 @@
-from typing import ClassVar
-
 from django.contrib import admin
 from django.http import HttpResponseRedirect
 from django.urls import reverse
@@ -56,8 +54,7 @@ class TenantAdmin(ExchangeAdmin, OperatingAdmin, AuditedAdmin):
     list_filter = ("status", ("created_on", DaysFilter))
     search_fields = ("name", "key")
     autocomplete_fields = ("lead", "address")
-    fields = ("name", "key", "status", "domains", "lead", "address", "spoc_user_id")
-    readonly_fields: ClassVar = ("status",)
+    fields = ("name", "key", "domains", "lead", "address", "spoc_user_id")
     inlines = (ContactInline, ResourceInline, ConfigInline)
 
     actions_list = ("new_tenant",)

@@ -1,19 +1,23 @@
 """The back-office: lists that stay quick, what is deleted and how it comes back."""
 
+import re
 import threading
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from auditlog.models import LogEntry
 from django.contrib import admin
+from django.contrib.auth.models import Permission
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from billing.models import Invoice, InvoiceStatus, Plan, Subscription, SubscriptionStatus
 from billing.totals import Line
+from config.language import second
 from leads.models import LeadKey
 from provisioning.models import Delivery, Event, ProvisioningRun
 from tenants.models import Contact, Tenant
@@ -95,6 +99,43 @@ class TestLists:
         page = office.get(changelist(Tenant)).content.decode()
         for word in ("PROVISIONING", "PREMIUM", "first@acme.example", "TENANT_<wbr>PROVISIONING"):
             assert word in page
+
+    def test_of_tenants_say_the_primary_contact_else_the_oldest(self, office):
+        for name, is_primary in (("older", False), ("primary", True), ("younger", False)):
+            for tenant in (make_tenant(key="one"), make_tenant(key="two")) if name == "older" else Tenant.objects.all():
+                is_first = is_primary and tenant.key == "one"
+                make_contact(tenant, email=f"{name}@{tenant.key}.example", is_primary=is_first)
+        shown = {tenant.key: tenant.mail_of_primary for tenant in office.get(changelist(Tenant)).context["cl"].queryset}
+        assert shown == {"one": "primary@one.example", "two": "older@two.example"}
+
+    def test_of_tenants_say_the_tier_of_the_subscription_else_of_the_last_run_and_are_narrowed_to_it(self, office):
+        make_tenant(name="None")
+        make_run(make_tenant(name="Built"), tier="BASIC")
+        make_subscription(make_run(make_tenant(name="Left"), tier="BASIC").tenant, status=SubscriptionStatus.CANCELLED)
+        make_subscription(make_run(make_tenant(name="Moved"), tier="BASIC").tenant, make_plan(tier="PREMIUM"))
+        make_subscription(make_tenant(name="Awaited"), make_plan(tier="PREMIUM"), status=SubscriptionStatus.PENDING)
+
+        def named(query: str) -> list[tuple[str, str | None]]:
+            return [
+                (tenant.name, tenant.tier) for tenant in office.get(changelist(Tenant, query)).context["cl"].queryset
+            ]
+
+        basic = [("Left", "BASIC"), ("Built", "BASIC")]
+        premium = [("Awaited", "PREMIUM"), ("Moved", "PREMIUM")]
+        assert named("?tier=BASIC") == basic
+        assert named("?tier=STANDARD") == []
+        assert named("?tier=PREMIUM") == premium
+        assert named("?tier=none") == [("None", None)]
+        assert named("") == [*premium, *basic, ("None", None)]
+
+    def test_of_tenants_say_their_age_and_are_ordered_by_it(self, office):
+        for days in (3, 800, 40):
+            make_tenant(name=f"{days}", created_on=timezone.now() - timedelta(days=days, minutes=1))
+        page = office.get(changelist(Tenant, "?o=7"))
+        assert [tenant.name for tenant in page.context["cl"].queryset] == ["3", "40", "800"]
+        assert re.findall(r'<span title="[^"]+20\d\d">([^<]+)</span>', page.content.decode()) == [
+            "3\xa0days", "1\xa0month", "2\xa0years"
+        ]  # fmt: skip
 
     def test_can_be_searched_and_filtered(self, office):
         customers(1)
@@ -279,6 +320,44 @@ class TestPages:
         assert "boss" in page
         assert "Deleted by" not in page
         assert "Deleted by" in office.get(change(make_contact(deleted=True))).content.decode()
+
+    def test_of_a_tenant_begin_with_what_it_is_and_has_now(self, office):
+        lead = make_lead(last_name="Byron")
+        tenant = make_run(make_tenant(lead=lead), tier="BASIC").tenant
+        contact = make_contact(tenant, is_primary=True, last_name="King")
+        taken, run = make_subscription(tenant, make_plan(name="Gold", tier="PREMIUM")), tenant.runs.get()
+        page = office.get(change(tenant))
+        overview, details, *_ = page.context["adminform"].fieldsets
+        assert (str(overview[0]), str(details[0])) == ("Overview", "Details")
+        said = page.content.decode()
+        text = re.sub(r"\s+", " ", said[said.index("fieldset-overview") : said.index("fieldset-details")])
+        for each, name in ((taken, "Gold"), (contact, "Ada King"), (lead, "Ada Byron"), (run, "provisioning")):
+            assert re.search(rf'<a href="{change(each)}" class="text-link">{name}', text), name
+        event = Event.objects.get(subject=tenant.id)
+        assert f'{change(event)}" class="text-link">TENANT_PROVISIONING</a>, {second(event.occurred_on)}' in text
+        for word in ("> PROVISIONING </span>", ">PREMIUM<", "> open </span>"):
+            assert word in text
+
+    def test_of_a_tenant_show_its_events_with_where_they_went_and_lead_to_the_rest(self, office):
+        tenant, other = make_run().tenant, make_run().tenant
+        (event,) = Event.objects.filter(subject=tenant.id)
+        said = office.get(change(tenant)).content.decode()
+        text = said[said.index("fieldset-events") : said.index("fieldset-record")]
+        delivery = event.deliveries.get()
+        assert change(event) in text
+        assert f'{change(delivery)}" class="text-link">{delivery}</a>' in text
+        assert "pending" in text
+        assert change(Event.objects.get(subject=other.id)) not in said
+        (every,) = re.findall(r'href="([^"]+)" class="text-link">All events of this tenant', text)
+        assert list(office.get(every).context["cl"].queryset) == [event]
+
+    def test_of_a_tenant_show_its_events_to_whoever_may_see_them(self, client):
+        user, tenant = make_user(is_staff=True), make_run().tenant
+        user.user_permissions.add(Permission.objects.get(codename="view_tenant"))
+        client.force_login(user)
+        assert b"fieldset-events" not in client.get(change(tenant)).content
+        user.user_permissions.add(Permission.objects.get(codename="view_event"))
+        assert b"fieldset-events" in client.get(change(tenant)).content
 
     @pytest.mark.parametrize("make", [make_tenant, make_lead])
     def test_read_the_timeline_once(self, office, make):

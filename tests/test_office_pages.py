@@ -117,12 +117,14 @@ def test_every_page_is_accessible_and_looks_right(office, visit, device):
     # Devices follow one another sooner than a second mail may.
     expect(page.get_by_text(re.compile("A mail is on its way|mailed a moment ago"))).to_be_visible()
     page.goto(f"{office.url}/admin/tenants/tenant/{office.tenant('INACTIVE')['id']}/change/")
+    page.get_by_text("Details", exact=True).click()
     page.fill("#id_domains", f"{device}.example, {device}.test")
     page.get_by_role("button", name="Save", exact=True).click()  # another line, of what it was and is
     expect(page.get_by_text("was changed successfully")).to_be_visible()
     pages = {
         **PAGES,
         "tenant": f"/admin/tenants/tenant/{office.tenant('ACTIVE')['id']}/change/",
+        "lead": f"/admin/leads/lead/{office.tenant('ACTIVE')['leadId']}/change/",
         "deprovision": f"/admin/tenants/tenant/{office.tenant('ACTIVE')['id']}/deprovision/",
         "invoice": f"/admin/billing/invoice/{invoice['id']}/change/",
         "subscription": f"/admin/billing/subscription/{office.api('GET', '/subscriptions')[0]['id']}/change/",

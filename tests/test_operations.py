@@ -12,7 +12,6 @@ from django.utils import timezone
 
 from billing.models import InvoiceStatus
 from identity.models import User
-from leads.models import Lead
 from provisioning.models import Delivery, Event, ProvisioningRun
 from tenants.models import Tenant, TenantStatus
 from tests.conftest import at_once
@@ -211,12 +210,19 @@ class TestALead:
             assert address_of(lead, "onboard") not in office.get(page_of(lead)).content.decode()
 
     def test_says_how_far_it_is(self, office):
-        make_lead(is_validated=False, email="one@acme.example")
-        make_tenant(lead=make_lead(email="two@acme.example"))
-        for stage, email in (("signed_up", "one@acme.example"), ("tenant", "two@acme.example")):
+        new, verified = make_lead(is_validated=False), make_lead()
+        has_tenant, active = make_tenant(lead=make_lead()), make_tenant(lead=make_lead(), status=TenantStatus.ACTIVE)
+        for stage, leads in {
+            "signed_up": [new], "verified": [verified], "tenant": [active.lead, has_tenant.lead],
+            "active": [active.lead], "nonsense": [active.lead, has_tenant.lead, verified, new],
+        }.items():  # fmt: skip
             page = office.get(reverse("admin:leads_lead_changelist") + f"?stage={stage}")
-            assert [each.email for each in page.context["cl"].queryset] == [email]
-        assert Lead.objects.count() == 2
+            assert list(page.context["cl"].queryset) == leads, stage
+        stages = {"signed up": new, "verified": verified, "tenant": has_tenant.lead, "active": active.lead}
+        for stage, lead in stages.items():
+            said = " ".join(office.get(page_of(lead)).content.decode().split())
+            assert f"> {stage} </span>" in said, stage
+        assert f'{page_of(active)}" class="text-link">Acme Ltd ({active.key})</a>' in said
 
 
 class TestAnInvoice:

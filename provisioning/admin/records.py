@@ -1,5 +1,7 @@
 """Runs, identity set-ups, and the outbox: events and their deliveries."""
 
+from typing import ClassVar
+
 from django.contrib import admin
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
@@ -92,6 +94,7 @@ class EventAdmin(RecordAdmin):
     list_display = ("type", "subject", "occurred_on", "event_id")
     list_filter = (EventTypeFilter,)
     search_fields = ("=subject", "=event_id")
+    linked_by: ClassVar = {"subject"}
     fields = ("type", "subject", "run", "occurred_on", "event_id", "pretty_payload")
     readonly_fields = ("pretty_payload",)
     ordering = ("-id",)

@@ -5,13 +5,14 @@ from typing import ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Exists, OuterRef, Subquery
+from django.db.models import OuterRef, Subquery
 from django.http import HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.formats import date_format
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
+from django.utils.timesince import timesince
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
@@ -21,7 +22,7 @@ from billing.models import Invoice, Plan, Subscription
 from billing.models.subscriptions import LIVE
 from config import audit
 from config.actors import names_of
-from config.admin import BackOfficeAdmin, PartInline, once
+from config.admin import BackOfficeAdmin, PartInline, badge, link, once
 from config.errors import Conflict
 from config.language import second
 from identity import permissions as codes
@@ -30,9 +31,13 @@ from leads.admin import LeadAdmin
 from leads.models import Lead
 from leads.verification import request_link
 from provisioning import events, offboarding
+from provisioning.admin.overview import WithOverview
+from provisioning.admin.records import TierFilter
 from provisioning.identity_setup import set_up_identity
-from provisioning.models import Event, ProvisioningRun
+from provisioning.models import Event
 from provisioning.requests import provision_on_plan, request_deprovisioning, rotate_secret
+from provisioning.stages import Stage, at_stage
+from provisioning.tiers import NONE, present_tier
 from provisioning.timeline import Entry, Subjects, subjects_of, timeline_of
 from tenants import keys, onboarding
 from tenants.admin import TenantAdmin, in_status
@@ -50,6 +55,12 @@ WORDS = {
     "found": _("found"), "done": _("done"),
 }  # fmt: skip
 """What the timeline says to programs, said to people. Names of events, mails and paths stay what they are."""
+
+STAGE_COLOURS = {
+    Stage.SIGNED_UP: "default", Stage.VERIFIED: "info", Stage.TENANT: "warning", Stage.ACTIVE: "success",
+}  # fmt: skip
+STANDING = ("stage_now", "tenant")
+"""What the page of a lead says of its way to a tenant."""
 
 
 def attachment(content: bytes, name: str, content_type: str) -> HttpResponse:
@@ -92,18 +103,20 @@ class StageFilter(admin.SimpleListFilter):
     parameter_name = "stage"
 
     def lookups(self, request, model_admin):
-        return [("signed_up", _("signed up")), ("verified", _("verified")), ("tenant", _("tenant"))]
+        return Stage.choices
 
     def queryset(self, request, queryset):
-        has_tenant = Exists(Tenant.objects.filter(lead=OuterRef("pk")))
-        match self.value():
-            case "signed_up":
-                return queryset.filter(~has_tenant, is_validated=False)
-            case "verified":
-                return queryset.filter(~has_tenant, is_validated=True)
-            case "tenant":
-                return queryset.filter(has_tenant)
-        return queryset
+        return at_stage(queryset, self.value())
+
+
+class TenantTierFilter(TierFilter):
+    """Of the tier that a tenant has now; or those that have none."""
+
+    def lookups(self, request, model_admin):
+        return [*super().lookups(request, model_admin), (NONE, _("none yet"))]
+
+    def queryset(self, request, queryset):
+        return queryset.filter(tier=None) if self.value() == NONE else super().queryset(request, queryset)
 
 
 admin.site.unregister((Tenant, Lead))
@@ -159,13 +172,14 @@ class InvoiceInline(PartInline):
 
 
 class ProvisionedTenantSheet(TenantSheet):
-    columns: ClassVar = {"tier": "run_tier", **TenantSheet.columns}
+    columns: ClassVar = {"tier": "tier", **TenantSheet.columns}
 
 
 @admin.register(Tenant)
-class ProvisionedTenantAdmin(WithTimeline, TenantAdmin):
+class ProvisionedTenantAdmin(WithOverview, WithTimeline, TenantAdmin):
     sheet = ProvisionedTenantSheet
-    list_display = ("name", "key", "status_badge", "tier", "primary_mail", "last_event", "created_day")
+    list_display = ("name", "key", "status_badge", "tier", "primary_mail", "last_event", "age")
+    list_filter = (TenantTierFilter, *TenantAdmin.list_filter)
     inlines = (*TenantAdmin.inlines, SubscriptionInline, InvoiceInline)
     actions_detail = (
         "provision", "retry", *TenantAdmin.actions_detail, "set_up_identity", "call_off", "restore",
@@ -175,14 +189,13 @@ class ProvisionedTenantAdmin(WithTimeline, TenantAdmin):
     def get_queryset(self, request):
         """With what the list shows of other tables; the database looks it up for the rows of the page alone."""
         mine = {"tenant": OuterRef("pk")}
-        runs = ProvisioningRun.objects.filter(**mine, kind=ProvisioningRun.Kind.PROVISION).order_by("-created_on")
         contacts = Contact.objects.filter(**mine).order_by("-is_primary", "created_on", "id")
         events = Event.objects.filter(subject=OuterRef("pk")).order_by("-id")
         return (
             super()
             .get_queryset(request)
             .annotate(
-                run_tier=Subquery(runs.values("tier")[:1]),
+                tier=present_tier(),
                 mail_of_primary=Subquery(contacts.values("email")[:1]),
                 newest_event=Subquery(events.values("type")[:1]),
             )
@@ -190,7 +203,7 @@ class ProvisionedTenantAdmin(WithTimeline, TenantAdmin):
 
     @display(description=_("tier"))
     def tier(self, tenant):
-        return tenant.run_tier
+        return tenant.tier
 
     @display(description=_("primary contact"))
     def primary_mail(self, tenant):
@@ -202,9 +215,11 @@ class ProvisionedTenantAdmin(WithTimeline, TenantAdmin):
         words = (tenant.newest_event or "").split("_")
         return format_html_join(mark_safe("_<wbr>"), "{}", ((word,) for word in words)) or None
 
-    @display(description=_("created on"), ordering="created_on")
-    def created_day(self, tenant):
-        return date_format(localtime(tenant.created_on))
+    @display(description=_("age"), ordering="-created_on")
+    def age(self, tenant):
+        """In the largest unit, with the day to whoever asks."""
+        born = date_format(localtime(tenant.created_on))
+        return format_html('<span title="{}">{}</span>', born, timesince(tenant.created_on, depth=1))
 
     @operation(
         _("Provision"), codes=(codes.PROVISION_TENANT,), icon="rocket_launch", form=PlanForm,
@@ -291,23 +306,37 @@ class ProvisionedTenantAdmin(WithTimeline, TenantAdmin):
 class OnboardingLeadAdmin(WithTimeline, LeadAdmin):
     list_display = ("email", "first_name", "last_name", "company_name", "stage", "created_on")
     list_filter = (StageFilter, *LeadAdmin.list_filter)
+    readonly_fields = (*STANDING, *LeadAdmin.readonly_fields)
     actions_detail = ("resend_mail", "onboard")
+
+    def get_fields(self, request, obj=None):
+        return [*STANDING, *(name for name in super().get_fields(request, obj) if name not in STANDING)]
 
     def get_queryset(self, request):
         mine = Tenant.objects.filter(lead=OuterRef("pk"))
         return super().get_queryset(request).annotate(tenant_status=Subquery(mine.values("status")[:1]))
 
-    @display(
-        description=_("stage"),
-        label={"signed_up": "default", "verified": "info", "tenant": "warning", "active": "success"},
-    )
+    @display(description=_("stage"), label=STAGE_COLOURS)
     def stage(self, lead):
+        stage = self._stage(lead)
+        return stage, stage.label
+
+    @display(description=_("stage"))
+    def stage_now(self, lead):
+        stage = self._stage(lead)
+        return badge(stage.label, STAGE_COLOURS[stage])
+
+    @display(description=_("tenant"))
+    @once
+    def tenant(self, lead):
+        found = lead.tenants(manager="objects").first()
+        return found and link(found)
+
+    def _stage(self, lead) -> Stage:
         """How far down the funnel it is."""
-        if lead.tenant_status == TenantStatus.ACTIVE:
-            return "active", _("active")
         if lead.tenant_status is not None:
-            return "tenant", _("tenant")
-        return ("verified", _("verified")) if lead.is_validated else ("signed_up", _("signed up"))
+            return Stage.ACTIVE if lead.tenant_status == TenantStatus.ACTIVE else Stage.TENANT
+        return Stage.VERIFIED if lead.is_validated else Stage.SIGNED_UP
 
     @operation(
         _("Resend verification mail"), codes=(codes.UPDATE_LEAD,), icon="forward_to_inbox",
