@@ -43,9 +43,14 @@ def written(value: Decimal | str, decimals: int = 0) -> str:
     return number_format(plain, max(decimals, -exponent), force_grouping=True)
 
 
+def figure(amount: Decimal, currency: str) -> str:
+    """`amount` as it is written in the language of now where the currency is told besides: 1,234.50, or 1.234,50."""
+    return written(rounded(amount, currency), minor_units(currency))
+
+
 def shown(amount: Decimal, currency: str) -> str:
     """`amount` as it is written in the language of now: 1,234.50 EUR, or 1.234,50 EUR."""
-    return f"{written(rounded(amount, currency), minor_units(currency))} {currency}"
+    return f"{figure(amount, currency)} {currency}"
 
 
 def validate_currency(value: str) -> None:

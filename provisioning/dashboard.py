@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 from django.core.cache import caches
@@ -32,20 +33,21 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from billing import texts
-from billing.models import Invoice, Subscription, Tier
-from billing.models.subscriptions import LIVE
-from billing.money import shown
+from billing.models import Invoice, Tier
+from billing.money import figure, shown
 from billing.summary import summary
 from leads.models import Lead
-from provisioning.charts import columns, shares
+from provisioning.charts import Plot, columns, shares
 from provisioning.models import Delivery, ProvisioningRun
+from provisioning.stages import Stage, at_stage
+from provisioning.tiers import NONE, present_tier
 from tenants.models import Tenant, TenantStatus
 
 PERIODS = (7, 30, 90, 365)
 """What may be chosen, in days."""
 PERIOD = 30
-STALE = timedelta(days=3)
-"""How long a lead may take to prove its address before somebody should look."""
+STALE = 3
+"""How many days a lead may take to prove its address before somebody should look."""
 KEPT = 60
 """How long the sums are kept, in seconds."""
 MONTHS = 12
@@ -75,27 +77,31 @@ def _kept(name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def gather(days: int) -> dict[str, Any]:
-    """The numbers of the last `days` days, in two statements."""
-    now = timezone.now()
-    since = now - timedelta(days=days)
+    """The numbers of the last `days` days, today's among them, in two statements. Days are whole, as in the lists."""
+    today = timezone.localdate()
+    since = _begin(today - timedelta(days=days - 1))
     cohort = Lead.objects.filter(created_on__gte=since)
     tenants = Tenant.objects.filter(lead__created_on__gte=since, lead__deleted=False)
     day, status = Cast(TruncDate("created_on"), CharField()), Cast("status", CharField())
-    live = Subscription.objects.filter(status__in=LIVE, tenant__deleted=False)
+    stale = Lead.objects.filter(created_on__lt=_begin(today - timedelta(days=STALE - 1)))
     counted = [
         _count("unverified", cohort.filter(is_validated=False), by=day),
         _count("verified", cohort.filter(is_validated=True), by=day),
         _count("tenant", tenants, by=status),
         _count("status", Tenant.objects.all(), by=status),
-        _count("tier", live, by=F("plan__tier")),
+        _count("tier", Tenant.objects.all(), by=Coalesce(present_tier(), Value(""))),
         _count("dead", Delivery.objects.filter(state=Delivery.State.DEAD)),
-        _count("overdue", Invoice.objects.overdue(now)),
-        _count("stale", Lead.objects.filter(is_validated=False, created_on__lt=now - STALE)),
+        _count("overdue", Invoice.objects.overdue()),
+        _count("stale", at_stage(stale, Stage.SIGNED_UP)),
     ]
     found: dict[str, dict[str, int]] = defaultdict(dict)
     for kind, key, count in counted[0].union(*counted[1:], all=True):
         found[kind][key] = count
-    return {"counts": dict(found), "durations": durations(since), "now": now}
+    return {"counts": dict(found), "durations": durations(since), "today": today}
+
+
+def _begin(day: datetime.date) -> datetime.datetime:
+    return timezone.make_aware(datetime.datetime.combine(day, datetime.time.min))
 
 
 def _count(kind: str, rows: QuerySet, by: Any = None) -> QuerySet:
@@ -136,49 +142,48 @@ def durations(since: datetime.datetime) -> dict[str, timedelta]:
 
 def customers(found: dict[str, Any], days: int) -> dict[str, Any]:
     """What the page shows of leads and tenants."""
-    counts, now = found["counts"], found["now"]
+    counts, today = found["counts"], found["today"]
 
     def number(kind: str, status: TenantStatus | None = None) -> int:
         of = counts.get(kind, {})
         return sum(of.values()) if status is None else of.get(str(status.value), 0)
 
     leads, tenants = reverse("admin:leads_lead_changelist"), reverse("admin:tenants_tenant_changelist")
-    since = (now - timedelta(days=days)).date()
+    since = f"{leads}?created_on_from={today - timedelta(days=days - 1)}"
     steps = [
-        (_("Leads"), number("unverified") + number("verified"), "step", f"{leads}?created_on_from={since}"),
-        (_("Verified"), number("verified"), "step", f"{leads}?created_on_from={since}&is_validated__exact=1"),
-        (_("Tenants"), number("tenant"), "step", f"{leads}?created_on_from={since}&stage=tenant"),
-        (
-            _("Active"),
-            number("tenant", TenantStatus.ACTIVE),
-            "good",
-            f"{tenants}?created_on_from={since}&status__exact=0",
-        ),
+        (_("Leads"), number("unverified") + number("verified"), "step", since),
+        (_("Verified"), number("verified"), "step", f"{since}&is_validated__exact=1"),
+        (_("Tenants"), number("tenant"), "step", f"{since}&stage={Stage.TENANT}"),
+        (_("Active"), number("tenant", TenantStatus.ACTIVE), "good", f"{since}&stage={Stage.ACTIVE}"),
     ]
     by_day = Counter(counts.get("unverified", {})) + Counter(counts.get("verified", {}))
     tiers = counts.get("tier", {})
     return {
-        "attention": _attention(number, now),
+        "attention": _attention(number, today),
         "funnel": shares(steps),
         "statuses": shares([
             (status.label, number("status", status), STATUS_KINDS.get(status, "step"),
              f"{tenants}?status__exact={status.value}")
             for status in TenantStatus
         ]),
-        "tiers": shares([(tier.label, tiers.get(tier.value, 0), "step", "") for tier in Tier]),
+        "tiers": shares([
+            *((tier.label, tiers.get(tier.value, 0), "step", f"{tenants}?tier={tier.value}") for tier in Tier),
+            (_("none yet"), tiers.get("", 0), "step", f"{tenants}?tier={NONE}"),
+        ]),
         "durations": {name: _spoken(took) for name, took in found["durations"].items()},
-        "signups": _signups(by_day, now.date(), days),
+        "signups": _signups(by_day, today, days),
     }  # fmt: skip
 
 
-def _attention(number, now: datetime.datetime) -> list[dict[str, Any]]:
+def _attention(number, today: datetime.date) -> list[dict[str, Any]]:
     """What needs a person now, each with the list that shows it."""
     deliveries, invoices = (
         reverse("admin:provisioning_delivery_changelist"),
         reverse("admin:billing_invoice_changelist"),
     )
     leads, tenants = reverse("admin:leads_lead_changelist"), reverse("admin:tenants_tenant_changelist")
-    stale = (now - STALE).date()
+    stale = f"{leads}?stage={Stage.SIGNED_UP}&created_on_to={today - timedelta(days=STALE)}"
+    unverified = _("Leads unverified for %d days") % STALE
     failed = TenantStatus.PROVISIONFAILED
     return [
         {"label": label, "count": count, "url": url}
@@ -186,48 +191,62 @@ def _attention(number, now: datetime.datetime) -> list[dict[str, Any]]:
             (_("Failed provisionings"), number("status", failed), f"{tenants}?status__exact={failed.value}"),
             (_("Dead deliveries"), number("dead"), f"{deliveries}?state__exact={Delivery.State.DEAD.value}"),
             (_("Overdue invoices"), number("overdue"), f"{invoices}?overdue=yes"),
-            (_("Leads unverified for days"), number("stale"), f"{leads}?stage=signed_up&created_on_to={stale}"),
+            (unverified, number("stale"), stale),
         )
     ]
 
 
-def _signups(by_day: dict[str, int], today: datetime.date, days: int):
-    """A bar a day; of more than 90 days one a week."""
-    step = 7 if days > 90 else 1
+def _signups(by_day: dict[str, int], today: datetime.date, days: int) -> Plot:
+    """A bar a day; of more than 30 days one a week, of more than 90 one a month."""
+
+    def span(day: datetime.date) -> Any:
+        return (day.year, day.month) if days > 90 else (today - day).days // 7 if days > 30 else day
+
     groups = []
-    for start in range(days - 1, -1, -step):
-        span = [today - timedelta(days=each) for each in range(start, max(start - step, -1), -1)]
-        count = sum(by_day.get(day.isoformat(), 0) for day in span)
-        # Translators: a day of the year as short as it can be, in the form of Django's filter "date".
-        label = date_format(span[0], _("M j"))
-        groups.append((label, [("step", count, f"{texts.day(span[0])}: {count}")]))
-    highest = max(bars[0][1] for _, bars in groups)
-    return columns(groups, top=str(highest), every=max(1, len(groups) // 5))
+    for _span, grouped in groupby((today - timedelta(days=each) for each in range(days - 1, -1, -1)), key=span):
+        of = list(grouped)
+        count = sum(by_day.get(day.isoformat(), 0) for day in of)
+        named = " – ".join(dict.fromkeys(texts.day(day) for day in (of[0], of[-1])))
+        groups.append((_month(of[0]) if days > 90 else _day(of[0]), [("step", count, f"{named}: {count}")]))
+    return columns(groups, numbered=True, every=max(1, len(groups) // 5))
+
+
+def _day(day: datetime.date) -> str:
+    # Translators: a day of the year as short as it can be, in the form of Django's filter "date".
+    return date_format(day, _("M j"))
+
+
+def _month(day: datetime.date) -> str:
+    # Translators: a month as short as it can be, in the form of Django's filter "date".
+    return date_format(day, _("M Y"))
 
 
 def money(found: dict[str, Any]) -> list[dict[str, Any]]:
     """What the page shows of each currency."""
     result = []
+    labels = {"issued": _("issued"), "paid": _("paid"), "overdue": _("overdue"), "mrr": _("recurring")}
     for each in found["currencies"]:
         currency = each["currency_code"]
-        labels = (("issued", _("issued")), ("paid", _("paid")), ("mrr", _("recurring")))
-        groups = []
+        groups, rows = [], []
         for month in each["months"]:
             first = datetime.date.fromisoformat(f"{month['month']}-01")
+            amounts = {kind: figure(month[kind], currency) for kind in labels}
             named = date_format(first, "YEAR_MONTH_FORMAT")
             bars = [
-                (kind, float(month[kind]), f"{named}, {label}: {shown(month[kind], currency)}")
-                for kind, label in labels
+                (kind, float(month[kind]), f"{named}, {labels[kind]}: {amounts[kind]} {currency}") for kind in labels
             ]
-            groups.append((date_format(first, "M"), bars))
-        highest = max((month[kind] for month in each["months"] for kind, _label in labels), default=Decimal(0))
+            groups.append((_month(first), bars))
+            rows.append((_month(first), list(amounts.values())))
+        highest = max((month[kind] for month in each["months"] for kind in labels), default=Decimal(0))
         result.append(
             {
                 "currency": currency,
                 "mrr": shown(each["months"][-1]["mrr"], currency),
                 "open": shown(each["open"], currency),
                 "overdue": shown(each["overdue"], currency),
-                "plot": columns(groups, top=shown(highest, currency)),
+                "plot": columns(groups, top=shown(highest, currency), every=3),
+                "kinds": labels,
+                "months": rows,
             }
         )
     return result

@@ -1,7 +1,11 @@
 """The dashboard at /admin/: its numbers, its statements, and who sees what."""
 
-from datetime import timedelta
+import re
+import time
+from datetime import datetime, timedelta
+from datetime import time as clock_time
 from decimal import Decimal
+from html import unescape
 
 import pytest
 from django.contrib.auth.models import Group, Permission
@@ -16,10 +20,20 @@ from billing.models import InvoiceStatus
 from billing.totals import Line
 from identity.roles import CODES, make_roles
 from leads.models import Lead
+from provisioning.charts import columns
 from provisioning.dashboard import durations, gather
 from provisioning.models import Delivery, ProvisioningRun
 from tenants.models import Tenant, TenantStatus
-from tests.make import make_invoice, make_lead, make_plan, make_run, make_subscription, make_tenant, make_user
+from tests.make import (
+    make_invoice,
+    make_lead,
+    make_payment,
+    make_plan,
+    make_run,
+    make_subscription,
+    make_tenant,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -52,10 +66,52 @@ def test_counts_the_funnel_of_the_chosen_period(office):
 def test_counts_tenants_by_status_and_tier(office):
     make_tenant()
     make_subscription(plan=make_plan(tier="PREMIUM"))
+    make_run(tier="STANDARD")
     context = office.get("/admin/").context
     assert counts_of(context["statuses"])["PENDINGPROVISION"] == 1
     assert counts_of(context["statuses"])["ACTIVE"] == 1
-    assert counts_of(context["tiers"]) == {"BASIC": 0, "STANDARD": 0, "PREMIUM": 1}
+    assert counts_of(context["tiers"]) == {"BASIC": 0, "STANDARD": 1, "PREMIUM": 1, "none yet": 1}
+
+
+def linked(page) -> list[tuple[str, str, int]]:
+    """(label, address, number) of each number on the page that leads to a list."""
+    said = page.content.decode()
+    cards = re.findall(r'<a href="([^"]+)" class="office-card[^>]*><strong>(\d+)</strong> <span>([^<]+)', said)
+    bars = re.compile(r'<li>\s*<a href="([^"]+)">([^<]+)</a>\s*<svg.*?</svg>\s*<strong>(\d+)</strong>', re.DOTALL)
+    found = [(label, address, count) for address, count, label in cards]
+    found += [(label, address, count) for address, label, count in bars.findall(said)]
+    assert len(found) == said.count("<strong>")
+    return [(label, unescape(address), int(count)) for label, address, count in found]
+
+
+@pytest.mark.parametrize("days", [7, 30, 90, 365])
+def test_every_number_is_that_of_the_rows_in_the_list_that_it_leads_to(office, days):
+    """With leads and tenants of a minute after each midnight that could matter, and of a minute before."""
+    today = timezone.localdate()
+    for ago in (0, 1, 2, 3, days - 2, days - 1, days):
+        midnight = timezone.make_aware(datetime.combine(today - timedelta(days=ago), clock_time.min))
+        for born in (midnight - timedelta(minutes=1), midnight + timedelta(minutes=1)):
+            make_lead(is_validated=False, created_on=born)
+            make_lead(created_on=born)
+            make_tenant(lead=make_lead(created_on=born), created_on=born)
+            make_tenant(lead=make_lead(created_on=born), status=TenantStatus.ACTIVE)
+            make_tenant(lead=make_lead(created_on=born, is_validated=False), status=TenantStatus.INACTIVE)
+            make_tenant(status=TenantStatus.ACTIVE, created_on=born)
+    make_tenant(status=TenantStatus.ACTIVE), make_lead(deleted=True), make_tenant(deleted=True, lead=make_lead())
+    for plan, count in (("BASIC", 1), ("STANDARD", 3), ("PREMIUM", 2)):
+        for _ in range(count):
+            make_subscription(plan=make_plan(tier=plan))
+            Tenant.objects.filter(id=make_run(tier=plan).tenant_id).update(status=TenantStatus.PROVISIONFAILED)
+    make_run(), make_run(deprovision=True)
+    Delivery.objects.filter(id=Delivery.objects.first().id).update(state=Delivery.State.DEAD)
+    make_invoice(due_date=timezone.now() - timedelta(days=1)), make_invoice(status=InvoiceStatus.PAID)
+    shown = linked(office.get(f"/admin/?days={days}"))
+    rows = {label: office.get(address).context["cl"].queryset.count() for label, address, _ in shown}
+    counts = {label: count for label, _, count in shown}
+    assert counts == rows
+    assert len(counts) == 4 + 4 + 6 + 4
+    alone = [counts[label] for label in ("Leads", "Verified", "Tenants", "Active", "ACTIVE", "INACTIVE")]
+    assert len(set(alone)) == len(alone)  # so that no two links could be each other's
 
 
 def test_leads_to_what_needs_a_person(office):
@@ -97,15 +153,48 @@ def test_shows_revenue_per_currency(office):
     assert [(each["currency"], each["open"]) for each in money] == [("EUR", "120.50 EUR"), ("USD", "0.00 USD")]
 
 
+def test_shows_of_each_month_what_was_issued_paid_overdue_and_recurring_as_bars_and_as_numbers(office):
+    first = timezone.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    late = make_invoice(due_date=first - timedelta(days=1), lines=[Line("Services", Decimal(40))])
+    make_payment(make_invoice(status=InvoiceStatus.PAID, lines=[Line("Services", Decimal(80))]), amount=Decimal(20))
+    period = {"period_start": first.date(), "period_end": first.date() + timedelta(days=28)}
+    make_subscription(plan=make_plan(price=Decimal(60)), start_date=first, **period)
+    page = office.get("/admin/")
+    (euro,) = page.context["money"]
+    (_, before), (month, now) = euro["months"][-2:]
+    assert (before, now) == (["0.00", "0.00", "40.00", "0.00"], ["120.00", "20.00", "0.00", "60.00"])
+    highest = max(bar.height for bar in euro["plot"].bars)
+    bars = [(bar.kind, round(bar.height / highest * 120)) for bar in euro["plot"].bars[-8:]]
+    assert bars[:4] == [("issued", 0), ("paid", 0), ("overdue", 40), ("mrr", 0)]
+    assert bars[4:] == [("issued", 120), ("paid", 20), ("overdue", 0), ("mrr", 60)]
+    assert month == f"{late.issued_on:%b %Y}"
+    assert f'<th scope="row">{month}</th><td class="number">120.00</td>' in page.content.decode()
+
+
+@pytest.mark.parametrize(("days", "bars"), [(7, [7]), (30, [30]), (90, [13]), (365, [12, 13])])
+def test_says_above_each_bar_how_many_signed_up(office, days, bars):
+    for ago in (0, 0, 5):
+        make_lead(created_on=timezone.now() - timedelta(days=ago))
+    plot = office.get(f"/admin/?days={days}").context["signups"]
+    assert len(plot.bars) in bars
+    assert sum(int(bar.text or 0) for bar in plot.bars) == 3
+    assert {bar.text for bar in plot.bars if not bar.height} == {""}
+
+
+def test_says_above_the_highest_bar_alone_what_has_no_room_above_each():
+    groups = [(str(each), [("step", each * 10_000, "")]) for each in range(30)]
+    assert [bar.text for bar in columns(groups, numbered=True).bars if bar.text] == ["290000"]
+
+
 def test_writes_amounts_and_days_as_its_reader_does(office):
     make_invoice(lines=[Line("x", Decimal("1234.5"))])
     today = timezone.now().date()
-    first = today - timedelta(days=89)
+    first = today - timedelta(days=29)
     for language, words in {
         "de": ["1.234,50 EUR", "ausgestellt: 1.234,50 EUR", f"{today:%d.%m.%Y}: 0", f">{first.day}. "],
         "en": ["1,234.50 EUR", "issued: 1,234.50 EUR", f"{today}: 0", f">{first:%b} {first.day}<"],
     }.items():
-        said = office.get("/admin/?days=90", headers={"Accept-Language": language}).content.decode()
+        said = office.get("/admin/?days=30", headers={"Accept-Language": language}).content.decode()
         assert not [word for word in words if word not in said]
 
 
@@ -123,6 +212,18 @@ def test_takes_fewer_than_ten_statements_however_much_there_is_and_none_of_its_o
     cache.clear()
     assert statements() < 10
     assert statements() == 3  # the session, its user, and whether they have a second factor
+
+
+def test_keeps_its_sums_for_a_minute_and_no_longer(office, settings, monkeypatch):
+    sums = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "a-minute"}
+    settings.CACHES = {**settings.CACHES, "sums": sums}
+    began, later = time.time(), {}
+    for seconds in (0, 59, 61):
+        monkeypatch.setattr("time.time", lambda seconds=seconds: began + seconds)
+        make_lead(), make_invoice()
+        page = office.get("/admin/?days=7")
+        later[seconds] = counts_of(page.context["funnel"])["Leads"], page.context["money"][0]["open"]
+    assert later == {0: (1, "120.50 EUR"), 59: (1, "120.50 EUR"), 61: (3, "361.50 EUR")}
 
 
 @pytest.mark.parametrize("role", CODES)
