@@ -128,6 +128,10 @@ def scheme(request: HttpRequest) -> str:
     return static("backoffice/scheme.js")
 
 
+def keyboard(request: HttpRequest) -> str:
+    return static("backoffice/keyboard.js")
+
+
 def colors(request: HttpRequest) -> str:
     return f"{reverse('backoffice-css')}?{brand().version}"
 

@@ -524,7 +524,7 @@ UNFOLD = {
     "SITE_SYMBOL": "hub",
     "SITE_FAVICONS": [{"rel": "icon", "href": "data:,"}],
     "STYLES": ["config.backoffice.colors", "config.backoffice.stylesheet"],
-    "SCRIPTS": ["config.backoffice.scheme"],
+    "SCRIPTS": ["config.backoffice.scheme", "config.backoffice.keyboard"],
     "GLOBAL_CALLBACK": "config.backoffice.context",
     "DASHBOARD_CALLBACK": "provisioning.dashboard.callback",
     "SIDEBAR": {"show_search": True, "navigation": "config.backoffice.navigation"},

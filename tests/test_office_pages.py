@@ -1,6 +1,7 @@
 """The back-office in Chromium, against a service of its own with example data and the demo provisioner."""
 
 import io
+import json
 import re
 from base64 import b32decode
 from datetime import timedelta
@@ -14,7 +15,7 @@ from pypdf import PdfReader
 from config.branding import contrast
 from identity.permissions import ALL_CODES
 from identity.tokens import mint
-from tests.browser import DEVICES, NEXT_FRAME, assert_accessible, picture
+from tests.browser import AXE, DEVICES, NEXT_FRAME, PICTURES, assert_accessible, picture, tab_to
 from tests.make import sign_up_body
 from tests.world import manage, served, wait_until
 
@@ -22,8 +23,10 @@ pytestmark = pytest.mark.xdist_group("office_pages")
 TOO_WIDE = """() => [...document.querySelectorAll("body *")]
     .filter((each) => each.getBoundingClientRect().right > window.screen.width)
     .map((each) => `${each.tagName}.${each.className}`)"""
-TABLES_FIT = """() => [...document.querySelectorAll("#result_list, .office-lines")]
-    .every((each) => each.getBoundingClientRect().right <= document.documentElement.clientWidth)"""
+SPILLS = """() => [...document.querySelectorAll("#result_list, .office-lines, #result_list :is(td, th)")]
+    .filter((each) => each.getBoundingClientRect().right > document.documentElement.clientWidth
+        || each.scrollHeight > each.clientHeight + 1)
+    .map((each) => each.outerHTML.slice(0, 200))"""
 COLOR = """(each) => {
     const canvas = new OffscreenCanvas(1, 1).getContext("2d");
     canvas.fillStyle = getComputedStyle(each).color;
@@ -33,19 +36,8 @@ COLOR = """(each) => {
 }"""
 """Of its words, as #rrggbb."""
 PASSWORD = "a-long-one-for-tests"
-PAGES = {
-    "dashboard": "/admin/?days=365",
-    "tenants": "/admin/tenants/tenant/",
-    "leads": "/admin/leads/lead/",
-    "invoices": "/admin/billing/invoice/",
-    "subscriptions": "/admin/billing/subscription/",
-    "plans": "/admin/billing/plan/",
-    "events": "/admin/provisioning/event/",
-    "deliveries": "/admin/provisioning/delivery/",
-    "audit": "/admin/auditlog/logentry/",
-    "new-tenant": "/admin/tenants/tenant/new-tenant/",
-    "two-factor": "/admin/two-factor/",
-}
+DARK_TOO = {"dashboard", "two-factor", "tenant-list", "tenant", "invoice", "logentry", "tenant-deprovision"}
+"""Pages that are looked at in dark mode and on a phone in every run; the others are when pictures are taken."""
 
 
 class Office:
@@ -103,45 +95,28 @@ def press(page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
 
 
-@pytest.mark.parametrize("device", DEVICES)
-def test_every_page_is_accessible_and_looks_right(office, visit, device):
-    page = visit(device)
+def test_every_page_is_accessible_and_looks_right(office, visit):
+    script = "import json; from tests.every_page import addresses; print(json.dumps(addresses()))"
+    addresses = json.loads(office.manage("shell", "-v0", "-c", script))
+    page = visit()
+    page.add_init_script(AXE)
     page.goto(f"{office.url}/admin/login/")
-    picture(page, "20-login", device=device)
+    picture(page, "office-login", device="desktop")
     assert_accessible(page)
     office.log_in(page, "boss")
     expect(page.get_by_role("heading", name="Needs a person")).to_be_visible()
-    invoice = office.api("GET", "/invoices?status=PENDING")[0]
-    page.goto(f"{office.url}/admin/billing/invoice/{invoice['id']}/mail-again/")
-    page.get_by_role("button", name="Mail again").click()  # an event, a delivery, and a line in the audit log
-    # Devices follow one another sooner than a second mail may.
-    expect(page.get_by_text(re.compile("A mail is on its way|mailed a moment ago"))).to_be_visible()
-    page.goto(f"{office.url}/admin/tenants/tenant/{office.tenant('INACTIVE')['id']}/change/")
-    page.get_by_text("Details", exact=True).click()
-    page.fill("#id_domains", f"{device}.example, {device}.test")
-    page.get_by_role("button", name="Save", exact=True).click()  # another line, of what it was and is
-    expect(page.get_by_text("was changed successfully")).to_be_visible()
-    pages = {
-        **PAGES,
-        "tenant": f"/admin/tenants/tenant/{office.tenant('ACTIVE')['id']}/change/",
-        "lead": f"/admin/leads/lead/{office.tenant('ACTIVE')['leadId']}/change/",
-        "deprovision": f"/admin/tenants/tenant/{office.tenant('ACTIVE')['id']}/deprovision/",
-        "invoice": f"/admin/billing/invoice/{invoice['id']}/change/",
-        "subscription": f"/admin/billing/subscription/{office.api('GET', '/subscriptions')[0]['id']}/change/",
-        "import": "/admin/tenants/contact/import/",
-        "export": "/admin/tenants/tenant/export/",
-        "pay": f"/admin/billing/invoice/{invoice['id']}/record-payment/",
-    }
-    for name, list_page in (("event", "events"), ("delivery", "deliveries"), ("audit-entry", "audit")):
-        page.goto(office.url + PAGES[list_page])
-        pages[name] = first_row(page).get_attribute("href")
-    for number, (name, path) in enumerate(pages.items(), 21):
-        page.goto(office.url + path)
-        picture(page, f"{number}-{name}", device=device)
-        assert_accessible(page)
-        width = page.evaluate("document.documentElement.scrollWidth")
-        assert width <= DEVICES[device]["viewport"]["width"], (name, page.evaluate(TOO_WIDE))
-        assert page.evaluate(TABLES_FIT), name
+    for name, path in addresses.items():
+        assert page.goto(office.url + path).status == 200, name
+        assert page.url == office.url + path
+        for device, options in DEVICES.items():
+            page.set_viewport_size(options["viewport"])
+            page.emulate_media(color_scheme=options["color_scheme"])
+            if device == "desktop" or PICTURES or name in DARK_TOO:
+                assert_accessible(page, but_for="" if name == "dashboard" else "#nav-sidebar")
+            width = page.evaluate("document.documentElement.scrollWidth")
+            assert width <= options["viewport"]["width"], (name, page.evaluate(TOO_WIDE))
+            assert page.evaluate(SPILLS) == [], name
+            picture(page, f"office-{name}", device=device)
 
 
 def test_the_login_fits_a_phone_whatever_the_service_is_called(office, visit):
@@ -194,12 +169,56 @@ def test_a_page_is_printed_whole_and_dark_on_white(office, visit, scheme):
         adjusted = "(each, part) => getComputedStyle(each, part).printColorAdjust"
         assert page.locator(coloured).first.evaluate(adjusted, part) == "exact"
     page.emulate_media(media="null")  # as it is, which is on paper when it is printed
-    for listed, words in (("tenants", "name"), ("invoices", "number")):
-        page.goto(office.url + PAGES[listed])
+    for listed, words, address in (("tenants", "name", "tenants/tenant"), ("invoices", "number", "billing/invoice")):
+        page.goto(f"{office.url}/admin/{address}/")
         said, rows = printed(page), office.api("GET", f"/{listed}")
         assert len(rows) > 10
-        assert not [row for row in rows if row.get(words, "").replace(" ", "") not in said]
+        assert not [row for row in rows if (row.get(words) or "").replace(" ", "") not in said]
         assert not [word for word in ("SelectRecord", "Filters", "CREATED_ON") if word in said]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_tenant_is_reached_by_keyboard_from_its_name_to_its_timeline(office, visit, device):
+    page = visit(device)
+    office.log_in(page, "careful")
+    page.goto(f"{office.url}/admin/tenants/tenant/{office.tenant('ACTIVE')['id']}/change/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    if device == "phone":
+        tab_to(page, "[x-on\\:click*=showActions]")
+        page.keyboard.press("Enter")
+    tab_to(page, "[x-on\\:click*=actionDropdownOpen]")
+    page.keyboard.press("Space")
+    expect(page.get_by_role("link", name="Export")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="Export")).to_be_hidden()
+    expect(page.get_by_role("button", name="More", exact=True)).to_be_focused()
+    tab_to(page, "[x-on\\:click*=timeline]")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("columnheader", name="Outcome")).to_be_visible()
+    assert_accessible(page)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_menus_and_filters_are_reached_by_keyboard(office, visit, device):
+    page = visit(device)
+    office.log_in(page, "careful")
+    page.goto(f"{office.url}/admin/tenants/tenant/")
+    tab_to(page, "[x-on\\:click*='filterOpen = true']")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.activeElement.closest('#filter-form') !== null")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Filters")).to_be_focused()
+    page.reload()
+    if device == "phone":
+        tab_to(page, "[x-on\\:click*=sidebarMobileOpen]")
+        page.keyboard.press("Enter")
+    tab_to(page, "[x-on\\:click*=openUserLinks]")
+    page.keyboard.press("Enter")
+    tab_to(page, "#logout-form button")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="Log in again")).to_be_visible()
 
 
 def test_nothing_is_asked_of_anybody_else(office, visit):
