@@ -10,9 +10,9 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from billing import invoicing, settlement
+from billing import invoicing, settlement, subscriptions
 from billing.columns import day, money
-from billing.documents import file_of
+from billing.documents import Document, file_of
 from billing.models import (
     BillingCustomer,
     CreditNote,
@@ -24,17 +24,18 @@ from billing.models import (
     Subscription,
     SubscriptionStatus,
 )
+from billing.models.subscriptions import LIVE
 from billing.money import is_payable, minor_units, rounded, shown, written
 from billing.periods import midnight
 from billing.sheets import InvoiceSheet, PaymentSheet, PlanSheet, SubscriptionSheet
-from config.admin import AuditedAdmin, BackOfficeAdmin, LookedAt, PartInline
+from config.admin import AuditedAdmin, BackOfficeAdmin, LookedAt, PartInline, in_lines
 from config.errors import Conflict
 from config.exchange import ExchangeAdmin, ExportAdmin
 from config.fields import YEARS, one_line
 from config.forms import AuditedForm
 from config.list_filters import DaysFilter
 from identity import permissions as codes
-from identity.operations import OperatingAdmin, OperationForm, operation
+from identity.operations import OperatingAdmin, OperationForm, RestoringAdmin, operation
 
 INVOICE_COLOURS = {
     InvoiceStatus.PENDING: "info",
@@ -80,33 +81,45 @@ class PlanForm(AuditedForm):
 
 
 @admin.register(Plan)
-class PlanAdmin(ExchangeAdmin, PricedAdmin):
+class PlanAdmin(ExchangeAdmin, PricedAdmin, RestoringAdmin):
     form = PlanForm
     sheet = PlanSheet
     list_display = ("name", "tier", "price_shown", "billing_cycle", "is_self_service", "is_active")
     list_filter = ("tier", "billing_cycle", "is_active")
     search_fields = ("name",)
     ordering = ("price", "id")
+    outlives = _("Whoever has subscribed to a plan stays on it, at the price that was signed.")
     price_shown = money("price", _("price"), ordering="price")
 
-    def get_fields(self, request, obj=None):
-        """Who only looks sees the price with its currency."""
-        fields = super().get_fields(request, obj)
-        if obj is None or self.has_change_permission(request, obj):
-            return fields
-        return ["price_shown" if name == "price" else name for name in fields if name != "currency_code"]
+    features_shown = in_lines("features", _("features"))
+    size_shown = in_lines("size_config", _("size"))
+    looked_at = {
+        "price": "price_shown", "currency_code": None, "features": "features_shown", "size_config": "size_shown",
+    }  # fmt: skip
 
 
 @admin.register(BillingCustomer)
-class BillingCustomerAdmin(AuditedAdmin):
+class BillingCustomerAdmin(RestoringAdmin):
     list_display = ("name", "tax_id", "tenant")
     list_select_related = ("tenant",)
     autocomplete_fields = ("tenant",)
     search_fields = ("name", "tax_id")
 
 
+class ChangePlanForm(OperationForm):
+    plan = forms.ModelChoiceField(label=_("Plan"), queryset=Plan.objects.filter(is_active=True))
+    at = forms.ChoiceField(
+        label=_("When"), choices=[("periodEnd", _("At the end of the paid period")), ("now", _("At once"))],
+        help_text=_("At once, the rest of the period is settled: the difference is invoiced, or kept as credit."),
+    )  # fmt: skip
+
+
+def goes_on(subscription: Subscription) -> bool:
+    return not subscription.deleted and subscription.status in LIVE
+
+
 @admin.register(Subscription)
-class SubscriptionAdmin(ExportAdmin, ReadOnlyAdmin):
+class SubscriptionAdmin(ExportAdmin, OperatingAdmin, ReadOnlyAdmin):
     sheet = SubscriptionSheet
     list_display = ("tenant", "plan", "price_shown", "status_badge", "period_start", "period_end")
     list_filter = ("status", "billing_cycle")
@@ -123,6 +136,35 @@ class SubscriptionAdmin(ExportAdmin, ReadOnlyAdmin):
     credit_shown = money("credit", _("credit for unused time"))
     start_day = day("start_date", _("start date"))
     end_day = day("end_date", _("end date"))
+    actions_detail = ("change_plan", "end_with_period", "go_on")
+
+    @operation(
+        _("Change plan…"), codes=(codes.UPDATE_SUBSCRIPTION,), icon="swap_horiz", form=ChangePlanForm, when=goes_on
+    )
+    def change_plan(self, request, subscription, plan, at):
+        changed = subscriptions.change_plan(subscription.id, plan=plan, at_once=at == "now", actor=request.user.pk)
+        return (_("The plan is %s from the next period on.") if changed.next_plan else _("The plan is %s.")) % plan.name
+
+    @operation(
+        _("Cancel at period end"), codes=(codes.UPDATE_SUBSCRIPTION,), icon="event_busy",
+        when=lambda subscription: goes_on(subscription) and not subscription.cancel_at_period_end,
+        asks=_(
+            "It ends with the paid period, or before where that is agreed; until then this can be taken back. One that "
+            "has not begun ends at once, for good."
+        ),
+    )  # fmt: skip
+    def end_with_period(self, request, subscription):
+        subscriptions.amend(subscription.id, values={"cancel_at_period_end": True}, actor=request.user.pk)
+        return _("The subscription is cancelled.")
+
+    @operation(
+        _("Go on after all"), codes=(codes.UPDATE_SUBSCRIPTION,), icon="event_available",
+        when=lambda subscription: goes_on(subscription) and subscription.cancel_at_period_end,
+        asks=_("The cancellation is taken back; an end that was agreed before it holds again."),
+    )  # fmt: skip
+    def go_on(self, request, subscription):
+        subscriptions.amend(subscription.id, values={"cancel_at_period_end": False}, actor=request.user.pk)
+        return _("The subscription goes on.")
 
     @display(description=_("tax rate"))
     def tax_shown(self, subscription):
@@ -245,6 +287,13 @@ class DocumentAdmin(ReadOnlyAdmin):
         return "\n".join(filter(None, said)) or "–"
 
 
+def pdf_of(document: Document) -> HttpResponse:
+    headers = {
+        "Content-Disposition": f'attachment; filename="{document.number}.pdf"', "Cache-Control": "private, no-store"
+    }  # fmt: skip
+    return HttpResponse(file_of(document), content_type="application/pdf", headers=headers)
+
+
 class PaymentInline(PartInline):
     model = Payment
     fields = ("paid", "paid_day", "method", "reference", "gateway")
@@ -310,14 +359,11 @@ class InvoiceAdmin(ExportAdmin, OperatingAdmin, DocumentAdmin):
         return _("Credit note %s is issued.") % note.number
 
     @operation(
-        _("Download PDF"), codes=(codes.VIEW_INVOICE, codes.CREATE_INVOICE), icon="download", calls_out=True,
+        _("Download PDF"), codes=(codes.VIEW_INVOICE, codes.CREATE_INVOICE), icon="download", downloads=True,
         when=lambda invoice: invoice.is_issued,
     )  # fmt: skip
     def download(self, request, invoice):
-        headers = {
-            "Content-Disposition": f'attachment; filename="{invoice.number}.pdf"', "Cache-Control": "private, no-store"
-        }  # fmt: skip
-        return HttpResponse(file_of(invoice), content_type="application/pdf", headers=headers)
+        return pdf_of(invoice)
 
     @display(description=_("open"))
     def open_shown(self, invoice):
@@ -335,7 +381,7 @@ class InvoiceAdmin(ExportAdmin, OperatingAdmin, DocumentAdmin):
 
 
 @admin.register(CreditNote)
-class CreditNoteAdmin(DocumentAdmin):
+class CreditNoteAdmin(OperatingAdmin, DocumentAdmin):
     list_display = ("number", "invoice", "total", "issued_day")
     list_select_related = ("invoice",)
     search_fields = ("=number", "=invoice__number")
@@ -343,6 +389,11 @@ class CreditNoteAdmin(DocumentAdmin):
     readonly_fields = ("issued_day",)
     total = money("amount", _("total"), ordering="amount")
     issued_day = day("issued_on", _("issued on"))
+    actions_detail = ("download",)
+
+    @operation(_("Download PDF"), codes=(codes.VIEW_BILL, codes.VIEW_INVOICE), icon="download", downloads=True)
+    def download(self, request, note):
+        return pdf_of(note)
 
 
 @admin.register(Payment)

@@ -17,9 +17,10 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 from django.http import HttpResponseRedirect
 from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
@@ -68,6 +69,7 @@ class BackOfficeAdmin(ModelAdmin):
     show_full_result_count = False
     list_per_page = 50
     list_filter_submit = True
+    show_facets = admin.ShowFacets.NEVER  # each would count the table once for every choice of every filter
     warn_unsaved_form = True
     formfield_overrides: ClassVar = {
         models.ForeignKey: {"form_class": StrictChoiceField},
@@ -78,6 +80,8 @@ class BackOfficeAdmin(ModelAdmin):
     }
     linked_by: ClassVar[set[str]] = set()
     """Lookups of links to the list, beside its filters."""
+    looked_at: ClassVar[dict[str, str | None]] = {}
+    """What who may only look sees in place of a field; None for nothing."""
 
     def get_changelist(self, request, **kwargs):
         return KnownLookups
@@ -92,6 +96,12 @@ class BackOfficeAdmin(ModelAdmin):
         if request.method == "POST" and object_id is not None:
             request.before = audit.snapshot(self.get_object(request, unquote(object_id)))
         return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def get_fields(self, request, obj=None):
+        fields = super().get_fields(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return fields
+        return [name for name in (self.looked_at.get(each, each) for each in fields) if name]
 
     def get_fieldsets(self, request, obj=None):
         """With `seen`, on a page that saves over what is there."""
@@ -155,9 +165,22 @@ class AuditedAdmin(BackOfficeAdmin):
     form = AuditedForm
     ordering: ClassVar = ("-created_on",)
     actions: Any = ("restore_selected",)
+    delete_confirmation_template = delete_selected_confirmation_template = "backoffice/delete.html"
+    change_form_outer_before_template = "backoffice/deleted.html"
+    outlives: Any = ""
+    """What goes on though the object is deleted, told to who deletes it."""
 
     def get_list_filter(self, request):
         return (*super().get_list_filter(request), DeletedFilter)
+
+    def get_list_display(self, request):
+        """With what tells the deleted from the others, where the list has some."""
+        first, *others = super().get_list_display(request)
+        return [first, *(["deleted_badge"] if DeletedFilter.parameter_name in request.GET else []), *others]
+
+    @display(description=_("deleted"), label={"deleted": "danger"})
+    def deleted_badge(self, obj):
+        return ("deleted", _("deleted")) if obj.deleted else None
 
     def get_search_results(self, request, queryset, search_term):
         """Nothing that is deleted is offered to be chosen."""
@@ -177,6 +200,10 @@ class AuditedAdmin(BackOfficeAdmin):
     def has_change_permission(self, request, obj=None):
         """What is deleted is restored first."""
         return super().has_change_permission(request, obj) and not (obj is not None and obj.deleted)
+
+    def has_delete_permission(self, request, obj=None):
+        """What is deleted is so already."""
+        return super().has_delete_permission(request, obj) and not (obj is not None and obj.deleted)
 
     def get_readonly_fields(self, request, obj=None):
         return (*super().get_readonly_fields(request, obj), *RECORD, *DELETION)
@@ -232,6 +259,15 @@ class AuditedAdmin(BackOfficeAdmin):
         """Only what was chosen is hidden; nothing that points to it stands in the way."""
         return [str(each) for each in objs], {self.opts.verbose_name_plural: len(objs)}, set(), []
 
+    def delete_view(self, request, object_id, extra_context=None):
+        return super().delete_view(request, object_id, {**(extra_context or {}), "outlives": self.outlives})
+
+    def response_action(self, request, queryset):
+        answer = super().response_action(request, queryset)
+        if isinstance(answer, TemplateResponse):
+            answer.context_data["outlives"] = self.outlives
+        return answer
+
     def delete_model(self, request, obj):
         type(obj).everything.filter(pk=obj.pk).soft_delete(actor=request.user.pk)
 
@@ -265,6 +301,29 @@ class AuditedAdmin(BackOfficeAdmin):
         )
 
 
+def breakable(name: str) -> str:
+    """A name that may be broken after each of its words: the longest would push a column out of the window."""
+    return format_html_join(mark_safe("_<wbr>"), "{}", ((word,) for word in name.split("_")))
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def in_lines(column: str, description: Any) -> Callable:
+    """A column with a list or an object, as a list of its values or of its names with their values."""
+
+    @display(description=description)
+    def shown(self, obj):
+        held = getattr(obj, column)
+        if isinstance(held, dict):
+            held = [f"{name}: {_plain(value)}" for name, value in held.items()]
+        lines = [_plain(each) for each in held] if isinstance(held, list) else [_plain(held)]
+        return format_html("<ul>{}</ul>", format_html_join("", "<li>{}</li>", ((each,) for each in lines or "–")))
+
+    return shown
+
+
 def pretty(value: Any) -> str:
     """JSON to be read by people."""
     return format_html('<pre class="json">{}</pre>', json.dumps(value, indent=2, ensure_ascii=False))
@@ -275,10 +334,14 @@ def badge(text: Any, kind: str) -> SafeString:
     return render_to_string("unfold/helpers/label.html", {"text": text, "type": kind})
 
 
+def link_to(address: str, text: Any) -> SafeString:
+    return format_html('<a href="{}" class="text-link">{}</a>', address, text)
+
+
 def link(obj: models.Model, text: Any = None) -> SafeString:
     """To the page of `obj`, by its own name unless `text` is another."""
     address = reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change", args=[obj.pk])
-    return format_html('<a href="{}" class="text-link">{}</a>', address, text or obj)
+    return link_to(address, text or obj)
 
 
 class LookedAt:

@@ -99,8 +99,12 @@ def title(request: HttpRequest) -> str:
     return brand().name
 
 
-def two_factor_title(request: HttpRequest) -> str:
-    return str(_("Two-factor authentication"))
+def account_links(request: HttpRequest) -> list[dict[str, Any]]:
+    """The menu of who is logged in; somebody without a password of this service has none to change."""
+    links = [{"title": _("Two-factor authentication"), "link": reverse("two-factor")}]
+    if request.user.is_authenticated and request.user.has_usable_password():
+        links.append({"title": _("Change password"), "link": reverse("admin:password_change")})
+    return links
 
 
 def logo(request: HttpRequest) -> dict[str, Any] | None:

@@ -1,5 +1,5 @@
-"""Texts of libraries without a German of their own, or with one that is none ("Ausgewählte Adresse ändern"): named
-here, so that `make messages` keeps their translations."""
+"""Texts of libraries without a German of their own, or with one that is none ("Ausgewählte Adresse ändern"), and what
+we call otherwise, in locale/en too: named here, so that `make messages` keeps their translations."""
 
 from django.utils.translation import gettext_noop as _
 from django.utils.translation import ngettext_lazy as ngettext
@@ -10,6 +10,10 @@ AUDITLOG = (
     _("Deleted {repr:s}"), _("Logged {repr:s}"),
 )  # fmt: skip
 DJANGO = (
+    _("Authentication and Authorization"), _("group"), _("groups"), _(" By %(filter_title)s "),
+    _(
+        "The groups this user belongs to. A user will get all permissions granted to each of their groups."
+    ),
     _("Change selected %(model)s"), _("Delete selected %(model)s"), _("View selected %(model)s"),
     _(
         "Are you sure you want to delete the selected %(objects_name)s? All of the following objects and their "
@@ -30,7 +34,7 @@ UNFOLD = (
     _("No results matching your query"), _("Not enough data."), _("Previous"), _("Recent searches"),
     _("Record picture"), _("Return to site"), _("Run"), _("Search apps and models..."),
     _("Select action"), _("Select action to run"), _("Select all rows"), _("Select format"),
-    _("Select record"), _("Select value"), _("System"), _("This exporter will export the following fields"),
+    _("Select record"), _("Select value"), _("System"),
     _("This item will be deleted."),
     _("This page yielded into no results. Create a new item or reset your filters."), _("To"),
     _("Toggle password visibility"), _("True"), _("Type to search"), _("Value"), _("Welcome"),

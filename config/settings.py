@@ -528,7 +528,7 @@ UNFOLD = {
     "GLOBAL_CALLBACK": "config.backoffice.context",
     "DASHBOARD_CALLBACK": "provisioning.dashboard.callback",
     "SIDEBAR": {"show_search": True, "navigation": "config.backoffice.navigation"},
-    "ACCOUNT": {"navigation": [{"title": "config.backoffice.two_factor_title", "link": "/admin/two-factor/"}]},
+    "ACCOUNT": {"navigation": "config.backoffice.account_links"},
     "LOGIN": {"form": "identity.two_factor.LoginForm"},
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,

@@ -11,6 +11,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, models, transaction
 from django.http import HttpRequest
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from import_export.fields import Field
 from import_export.instance_loaders import BaseInstanceLoader
@@ -67,6 +68,10 @@ class Sheet(Resource):
     importable: ClassVar[tuple[str, ...]] = ()
     required: ClassVar[tuple[str, ...]] = ()
     """The columns without which nothing can be added."""
+    stands_for: ClassVar[Mapping[str, str]] = {}
+    """The column of a field of the serializer that has another name there."""
+    headings: ClassVar[Mapping[str, Any]] = {}
+    """What a column is called for people, where what it shows of an object has no name that says it."""
 
     class Meta:
         using_db = DEFAULT_DB_ALIAS
@@ -80,6 +85,7 @@ class Sheet(Resource):
         self.fields = {name: Field(attribute=attribute, column_name=name) for name, attribute in self.columns.items()}
         self.found: Mapping[str, models.Model] = {}
         self.values: Mapping[str, Any] = {}
+        self.faults: dict[str, list[str]] = {}
 
     @classmethod
     def get_display_name(cls) -> str:
@@ -115,7 +121,19 @@ class Sheet(Resource):
             return result
         result = super().import_data(dataset, **{**kwargs, "rollback_on_validation_errors": True})
         del result.rows[SHOWN:], result.invalid_rows[SHOWN:]  # what was counted stays counted
+        result.diff_headers = [self.heading(name) for name in result.diff_headers]
         return result
+
+    @classmethod
+    def heading(cls, column: str) -> str:
+        """What a column is called for people."""
+        if column in cls.headings:
+            return capfirst(str(cls.headings[column]))
+        *relations, name = cls.columns.get(column, column).split("__")
+        model: Any = cls.model
+        for relation in relations:
+            model = model._meta.get_field(relation).related_model
+        return capfirst(str(model._meta.get_field(name).verbose_name))
 
     def _fault_of(self, headers: list[str]) -> str | None:
         unknown = [name for name in headers if name not in self.columns and name not in self.importable]
@@ -163,21 +181,27 @@ class Sheet(Resource):
             setattr(instance, name, value)
 
     def values_of(self, row: Mapping[str, Any], instance: models.Model | None) -> dict[str, Any]:
-        """The row as the serializer reads it. Raises ValidationError."""
+        """The row as the serializer reads it. Raises ValidationError with all faults of the row."""
+        self.faults = {}
         asked = self.serializer(instance, data=self.body(row), partial=instance is not None)
-        if not asked.is_valid():
-            raise ValidationError(_flat(asked.errors))
+        if not asked.is_valid() or self.faults:
+            found = {self.stands_for.get(name, name): said for name, said in _flat(asked.errors).items()}
+            raise ValidationError({**found, **self.faults})
         return asked.validated_data
 
     def body(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """The row as a body of the API."""
+        """The row as a body of the API; what has no place in one is among the `faults`."""
         return self.body_of(self.serializer(), {name: row.get(name) for name in self.importable if name in row})
 
-    @staticmethod
-    def body_of(serializer: serializers.Serializer, cells: Mapping[str, Any]) -> dict[str, Any]:
+    def body_of(self, serializer: serializers.Serializer, cells: Mapping[str, Any]) -> dict[str, Any]:
         """What the cells say for fields of the serializer that can be written; of no other."""
-        known = {name: field for name, field in serializer.fields.items() if name in cells and not field.read_only}
-        found = {name: value_of(name, field, cells[name]) for name, field in known.items()}
+        found = {}
+        for name, field in serializer.fields.items():
+            if name in cells and not field.read_only:
+                try:
+                    found[name] = value_of(field, cells[name])
+                except ParseError as error:
+                    self.faults[name] = [str(error.detail)]
         return {name: value for name, value in found.items() if value is not serializers.empty}
 
     def save_instance(self, instance, is_create, row, **kwargs):
@@ -206,8 +230,8 @@ class Sheet(Resource):
         return instance
 
 
-def value_of(name: str, field: serializers.Field, cell: Any) -> Any:
-    """A cell as JSON would say it, which knows texts, numbers and truth values apart. Raises ValidationError."""
+def value_of(field: serializers.Field, cell: Any) -> Any:
+    """A cell as JSON would say it, which knows texts, numbers and truth values apart. Raises ParseError."""
     if cell in BLANK:
         if field.allow_null:
             return None
@@ -218,10 +242,7 @@ def value_of(name: str, field: serializers.Field, cell: Any) -> Any:
         case serializers.ListField():
             return [each.strip() for each in str(cell).split(",") if each.strip()]
         case serializers.JSONField():
-            try:
-                return load_json(str(cell))
-            except ParseError as error:
-                raise ValidationError({name: [str(error.detail)]}) from error
+            return load_json(str(cell))
         case serializers.CharField() | serializers.ChoiceField() | serializers.UUIDField():
             return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
     return cell.strip() if isinstance(cell, str) else cell

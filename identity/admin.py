@@ -11,7 +11,6 @@ from django.db.models import Field
 from django.http import Http404
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -20,7 +19,7 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from config import audit
-from config.admin import BackOfficeAdmin, RecordAdmin
+from config.admin import BackOfficeAdmin, RecordAdmin, link_to
 from config.forms import SeenForm, StrictChoicesField
 from config.list_filters import DaysFilter
 from identity.models import User
@@ -101,10 +100,6 @@ class RoleAdmin(GroupAdmin, GivesPermissions):
     form = SeenForm
 
 
-def _link(address: str, text: str) -> str:
-    return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', address, text)
-
-
 @admin.register(LogEntry)
 class AuditLogAdmin(LogEntryAdminMixin, RecordAdmin):
     """Who did what, with the difference it made."""
@@ -129,7 +124,7 @@ class AuditLogAdmin(LogEntryAdminMixin, RecordAdmin):
         """The user; of one who is deleted the name that was written down."""
         if entry.actor is None:
             return (entry.additional_data or {}).get("user")
-        return _link(reverse("admin:identity_user_change", args=[entry.actor_id]), entry.actor.get_username())
+        return link_to(reverse("admin:identity_user_change", args=[entry.actor_id]), entry.actor.get_username())
 
     @display(description=_("operation"))
     def what(self, entry):
@@ -145,7 +140,7 @@ class AuditLogAdmin(LogEntryAdminMixin, RecordAdmin):
         if page is None or not entry.object_pk:
             return text
         name = f"admin:{page.opts.app_label}_{page.opts.model_name}_change"
-        return _link(reverse(name, args=[quote(entry.object_pk)]), text)
+        return link_to(reverse(name, args=[quote(entry.object_pk)]), text)
 
     def _page_of(self, entry) -> admin.ModelAdmin | None:
         model = entry.content_type.model_class()

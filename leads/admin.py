@@ -3,14 +3,15 @@ from django.conf import settings
 from django.contrib import admin
 from django.db.models.fields import BLANK_CHOICE_DASH
 from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from config.admin import AuditedAdmin, BackOfficeAdmin, LookedAt
+from config.admin import BackOfficeAdmin, LookedAt
 from config.domains import comparable_address
 from config.exchange import ExportAdmin
 from config.forms import AuditedForm
 from config.list_filters import DaysFilter
-from identity.operations import OperatingAdmin
+from identity.operations import RestoringAdmin
 from leads.models import Address, Lead, LeadKey
 from leads.sheets import LeadSheet
 from leads.verification import unprove
@@ -24,7 +25,7 @@ class LeadForm(AuditedForm):
 
 
 @admin.register(Lead)
-class LeadAdmin(ExportAdmin, OperatingAdmin, AuditedAdmin):
+class LeadAdmin(ExportAdmin, RestoringAdmin):
     form = LeadForm
     sheet = LeadSheet
     list_display = ("email", "first_name", "last_name", "company_name", "is_validated", "created_on")
@@ -32,6 +33,7 @@ class LeadAdmin(ExportAdmin, OperatingAdmin, AuditedAdmin):
     search_fields = ("email", "first_name", "last_name", "company_name")
     autocomplete_fields = ("address",)
     readonly_fields = ("is_validated",)
+    outlives = _("Tenants of a lead stay as they are.")
 
     def has_add_permission(self, request, obj=None):
         """A lead signs up by itself: nobody else can prove its address."""
@@ -44,7 +46,7 @@ class LeadAdmin(ExportAdmin, OperatingAdmin, AuditedAdmin):
 
 
 @admin.register(Address)
-class AddressAdmin(AuditedAdmin):
+class AddressAdmin(RestoringAdmin):
     list_display = ("address", "zip", "city", "state", "country")
     search_fields = ("address", "city", "zip")
 

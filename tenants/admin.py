@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from django.contrib import admin
 from django.http import HttpResponseRedirect
 from django.urls import reverse
@@ -6,11 +8,11 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from config import audit
-from config.admin import AuditedAdmin, PartInline
+from config.admin import PartInline
 from config.exchange import ExchangeAdmin
 from config.list_filters import DaysFilter
 from identity import permissions as codes
-from identity.operations import OperatingAdmin, operation
+from identity.operations import RestoringAdmin, operation
 from tenants import lifecycle, onboarding
 from tenants.forms import CONTACT_FIELDS, ConfigForm, DomainList, NewTenantForm
 from tenants.models import Branding, Contact, Resource, Tenant, TenantConfig, TenantStatus
@@ -47,7 +49,7 @@ def in_status(*statuses: TenantStatus):
 
 
 @admin.register(Tenant)
-class TenantAdmin(ExchangeAdmin, OperatingAdmin, AuditedAdmin):
+class TenantAdmin(ExchangeAdmin, RestoringAdmin):
     sheet = TenantSheet
     import_verbs = ("add",)
     list_display = ("name", "key", "status_badge", "created_on")
@@ -55,7 +57,13 @@ class TenantAdmin(ExchangeAdmin, OperatingAdmin, AuditedAdmin):
     search_fields = ("name", "key")
     autocomplete_fields = ("lead", "address")
     fields = ("name", "key", "domains", "lead", "address", "spoc_user_id")
+    looked_at: ClassVar = {"domains": "domains_shown"}
     inlines = (ContactInline, ResourceInline, ConfigInline)
+
+    outlives = _(
+        "What was built for a tenant goes on running, and its open invoices are still to be paid. Its subscription is "
+        "not renewed while it is deleted, and others may take its key. Deprovision takes down what was built."
+    )
 
     actions_list = ("new_tenant",)
     actions_detail = ("suspend", "resume")
@@ -77,7 +85,7 @@ class TenantAdmin(ExchangeAdmin, OperatingAdmin, AuditedAdmin):
         return HttpResponseRedirect(reverse("admin:tenants_tenant_change", args=[made.id]))
 
     @operation(
-        _("Suspend"), codes=(codes.UPDATE_TENANT,), icon="pause", when=in_status(TenantStatus.ACTIVE), destroys=True,
+        _("Suspend"), codes=(codes.UPDATE_TENANT,), icon="pause", when=in_status(TenantStatus.ACTIVE),
         asks=_("The tenant becomes INACTIVE, and whoever runs it is told so. Resume takes it back."),
     )  # fmt: skip
     def suspend(self, request, tenant):
@@ -92,12 +100,16 @@ class TenantAdmin(ExchangeAdmin, OperatingAdmin, AuditedAdmin):
         lifecycle.resume(tenant_id=tenant.id, actor=request.user.pk)
         return _("The tenant is active again.")
 
+    @display(description=_("domains"))
+    def domains_shown(self, tenant):
+        return tenant.listed_domains or None
+
     @display(description=_("status"), ordering="status", label=TENANT_COLOURS)
     def status_badge(self, tenant):
         return TenantStatus(tenant.status), tenant.get_status_display()
 
 
-class PartAdmin(AuditedAdmin):
+class PartAdmin(RestoringAdmin):
     autocomplete_fields = ("tenant",)
     list_select_related = ("tenant",)
 
@@ -113,6 +125,7 @@ class ContactAdmin(ExchangeAdmin, PartAdmin):
 @admin.register(Resource)
 class ResourceAdmin(PartAdmin):
     list_display = ("type", "external_identifier", "tenant", "created_on")
+    outlives = _("What a resource stands for goes on running at its provider.")
     search_fields = ("external_identifier",)
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from django.core.exceptions import ValidationError
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext_lazy as _
 
@@ -29,6 +28,11 @@ class TenantSheet(Sheet):
     }  # fmt: skip
     importable = ("name", "key", "domains", *CONTACT, *ADDRESS_FIELDS)
     required = ("name", "key", "domains", *CONTACT)
+    headings: ClassVar = {
+        "domains": _("domains"),
+        "contactFirstName": _("First name of the contact"), "contactLastName": _("Last name of the contact"),
+        "contactEmail": _("Email of the contact"),
+    }  # fmt: skip
 
     def filter_export(self, queryset: QuerySet, **kwargs) -> QuerySet:
         """With the primary contact, else the oldest, as `Tenant.primary_contact` has it."""
@@ -66,6 +70,8 @@ class ContactSheet(Sheet):
     }  # fmt: skip
     importable = ("id", "firstName", "lastName", "email", "type", "isPrimary", "tenantKey")
     required = ("firstName", "lastName", "email", "tenantKey")
+    stands_for: ClassVar = {"tenantId": "tenantKey"}
+    headings: ClassVar = {"tenantKey": _("key of the tenant")}
 
     def before_import(self, dataset, **kwargs):
         super().before_import(dataset, **kwargs)
@@ -85,5 +91,6 @@ class ContactSheet(Sheet):
         if key in (None, ""):
             return found
         if str(key) not in self.tenants:
-            raise ValidationError({"tenantKey": [_("There is no tenant of this key.")]})
+            self.faults["tenantKey"] = [str(_("There is no tenant of this key."))]
+            return found
         return {**found, "tenantId": str(self.tenants[str(key)])}

@@ -14,6 +14,8 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 
 from billing.models import Invoice, InvoiceStatus, Plan, Subscription, SubscriptionStatus
 from billing.totals import Line
@@ -229,6 +231,36 @@ class TestWhatIsDeleted:
         assert (tenant.deleted, tenant.deleted_on) == (False, None)
         assert tenant.modified_by is not None
 
+    def test_can_be_told_from_what_is_not_in_a_list_and_on_its_page(self, office):
+        here, gone = make_tenant(name="Here"), make_tenant(name="Gone", deleted=True)
+        for query, marks in {"": 0, "?deleted=all": 1, "?deleted=yes": 1}.items():
+            rows = office.get(changelist(Tenant, query)).content.decode().partition("<tbody")[2]
+            assert rows.count('data-label="deleted"') == (rows.count("<tbody") + 1 if marks else 0)
+            assert len(re.findall(r"<span[^>]*>\s*deleted\s*</span>", rows)) == marks
+        assert "This is deleted" in office.get(change(gone)).content.decode()
+        assert "This is deleted" not in office.get(change(here)).content.decode()
+
+    def test_is_not_deleted_once_more(self, office):
+        here, gone = make_contact(), make_contact(deleted=True)
+        delete = {each: reverse("admin:tenants_contact_delete", args=[each.pk]) for each in (here, gone)}
+        assert delete[here] in office.get(change(here)).content.decode()
+        assert delete[gone] not in office.get(change(gone)).content.decode()
+        assert office.post(delete[gone], {"post": "yes"}).status_code == 403
+
+    def test_was_asked_for_on_a_page_that_says_that_it_comes_back_and_what_goes_on(self, office):
+        tenant, contact = make_tenant(name="Acme"), make_contact()
+        page = office.get(reverse("admin:tenants_tenant_delete", args=[tenant.pk])).content.decode()
+        assert not [word for word in ("Acme", "can be restored", "goes on running") if word not in page]
+        assert "related items" not in page
+        chosen = {"action": "delete_selected", "_selected_action": [str(tenant.pk)]}
+        page = office.post(changelist(Tenant), chosen).content.decode()
+        assert not [word for word in ("Delete 1 tenant", "can be restored", "goes on running") if word not in page]
+        assert Tenant.objects.filter(id=tenant.id).exists()
+        office.post(changelist(Tenant), {**chosen, "post": "yes"})
+        assert not Tenant.objects.filter(id=tenant.id).exists()
+        page = office.get(reverse("admin:tenants_contact_delete", args=[contact.pk])).content.decode()
+        assert "goes on running" not in page
+
     def test_is_not_restored_where_its_place_is_taken_and_the_page_says_so(self, office):
         tenant = make_tenant(key="acme", deleted=True)
         make_tenant(key="acme")
@@ -300,6 +332,21 @@ class TestPages:
         }.items():  # fmt: skip
             said = office.get(page, headers={"Accept-Language": "de"}).content.decode()
             assert not [word for word in words if word not in said], page
+
+    def test_of_events_and_deliveries_lead_to_whom_they_are_about(self, office):
+        lead, tenant = make_lead(email="ada@acme.example"), make_tenant(name="Acme Inc", deleted=True)
+        for subject in (lead.id, tenant.id, uuid.UUID(int=1)):
+            event = Event.objects.create(type="LEAD_CREATED", subject=subject)
+            Delivery.objects.create(event=event, subject=subject, destination="mail:x", last_error="x" * 500)
+        listed = [office.get(changelist(model)).content.decode() for model in (Event, Delivery)]
+        assert not [page for page in listed if change(lead) not in page or change(tenant) not in page]
+        assert not [page for page in listed if ">ada@acme.example<" not in page or ">Acme Inc<" not in page]
+        assert "x" * 81 not in listed[1]
+        assert date_format(localtime(), "DATE_FORMAT") in listed[1]
+        for row in (*Event.objects.all(), *Delivery.objects.all()):
+            page = office.get(change(row)).content.decode()
+            ways = {lead.id: change(lead), tenant.id: change(tenant)}
+            assert ways.get(row.subject, str(row.subject)) in page
 
     def test_of_the_audit_log_say_what_the_button_says_and_lead_to_what_it_is_about(self, office):
         invoice = make_invoice(status=InvoiceStatus.PENDING)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -70,6 +71,17 @@ def upload(office, model, content: str | bytes, kind: str = CSV):
 
 def confirm(office, model, page):
     return office.post(address(model, "process_import"), page.context["confirm_form"].initial, follow=True)
+
+
+def test_a_page_of_files_says_what_it_does_to_which_list_and_leads_back(office):
+    for model, page, said, button in (
+        (Tenant, "export", "Export tenants", "Export"), (Contact, "import", "Import contacts", "Import"),
+    ):  # fmt: skip
+        text = office.get(address(model, page) + "?q=acme").content.decode()
+        assert re.search(rf"<h2[^>]*>{said}</h2>", text)
+        assert re.search(rf"<button[^>]*>\s*{button}\s*</button>", text)
+        assert f'href="{address(model, "changelist")}?q=acme"' in text
+        assert not [word for word in ("Submit", "This importer", "This exporter") if word in text]
 
 
 class TestExports:
@@ -240,6 +252,31 @@ class TestImports:
             assert fault in text
         assert not Contact.objects.exists()
         assert not LogEntry.objects.exists()
+
+    def test_name_all_faults_of_a_row_by_the_files_columns(self, office):
+        def faults(model, content: str) -> dict[str, list[str]]:
+            [row] = upload(office, model, content).context["result"].invalid_rows
+            return row.field_specific_errors
+
+        found = faults(Contact, "firstName,lastName,email,tenantKey\n,B,nonsense,nobody\n")
+        assert sorted(found) == ["email", "firstName", "tenantKey"]
+        assert found["tenantKey"] == ["There is no tenant of this key."]
+        assert list(faults(Contact, "firstName,lastName,email,tenantKey\nA,B,a@x.example,\n")) == ["tenantKey"]
+        plan = "name,tier,price,currencyCode,features\nNew,GOLD,-1,EUR,[\n"
+        assert sorted(faults(Plan, plan)) == ["features", "price", "tier"]
+
+    def test_are_shown_beforehand_with_heads_in_words(self, office):
+        make_tenant(key="acme")
+        line = "Acme,other,acme.example,Ada,Lovelace,ada@acme.example,GB"
+        head = "name,key,domains,contactFirstName,contactLastName,contactEmail,country"
+        for model, content, heads in (
+            (Contact, "firstName,lastName,email,tenantKey\nA,B,a@x.test,acme\n", {"First name", "Key of the tenant"}),
+            (Tenant, f"{head}\n{line}\n", {"Domains", "First name of the contact", "Postal code"}),
+            (Plan, "name,tier,price,currencyCode\nNew,BASIC,5,EUR\n", {"Billing cycle", "On offer"}),
+        ):
+            result = upload(office, model, content).context["result"]
+            assert heads <= {*result.diff_headers}
+            assert len(result.rows[0].diff) == len(result.diff_headers)
 
     def test_are_refused_by_the_rules_of_the_database_too(self, office):
         make_contact(make_tenant(key="acme"), is_primary=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 
+import polib
 import pytest
 from auditlog.models import LogEntry
 from django.apps import apps
@@ -19,9 +20,9 @@ from django.urls import reverse
 from django.utils import translation
 
 from identity.admin import UNNAMED
+from identity.models import User
 from identity.operations import OperatingAdmin
 from provisioning.models import Delivery
-from tenants.models import Contact
 from tests.make import SUBSCRIPTION, make_config, make_contact, make_invoice, make_lead, make_tenant, make_user
 from tests.test_house import ROOMS, ROOT
 from tests.test_office import change, changelist
@@ -95,6 +96,23 @@ def is_prose(label: str) -> bool:
     return bool(label) and not label.isupper() and label.lower() not in ALIKE
 
 
+def test_what_libraries_call_otherwise_is_called_as_we_do_in_both_languages(office):
+    named = {
+        changelist(Group): ("Staff", "Roles", "Personal", "Rollen"),
+        change(make_user()): ("Staff", "Roles", "Personal", "Rollen"),
+        changelist(LogEntry): ("Audit log", "Entries", "Protokoll", "Protokolleinträge"),
+    }
+    for page, (app, models, german_app, german_models) in named.items():
+        english, german = office.get(page).content.decode(), office.get(page, headers=GERMAN).content.decode()
+        assert not [word for word in (app, models) if not re.search(rf">\s*{word}\s*<", english)], page
+        assert not [word for word in (german_app, german_models) if not re.search(rf">\s*{word}\s*<", german)], page
+        assert not [word for word in ("Authentication and", "Groups", "Log entries", " By created") if word in english]
+    english, german = (polib.pofile(ROOT / "locale" / each / "LC_MESSAGES" / "django.po") for each in ("en", "de"))
+    assert {entry.msgid for entry in english} <= {entry.msgid for entry in german}
+    compiled = polib.mofile(ROOT / "locale" / "en" / "LC_MESSAGES" / "django.mo")
+    assert {entry.msgid: entry.msgstr for entry in english} == {entry.msgid: entry.msgstr for entry in compiled}
+
+
 def test_every_field_that_a_model_of_ours_shows_is_named_by_hand():
     """A name made of the field's own is in no catalogue."""
     pages = [page for model, page in admin.site._registry.items() if model._meta.app_label in ROOMS]
@@ -130,11 +148,11 @@ def test_pages_speak_german_to_who_asks_for_it(office, staff):
 
 def test_what_a_library_says_about_a_thing_is_german_whatever_the_things_gender(office):
     contact = make_contact()
-    chosen = {"action": "delete_selected", "_selected_action": [str(contact.pk)]}
+    chosen = {"action": "delete_selected", "_selected_action": [str(make_user().pk)]}
     pages = {
         "Kontakt löschen": office.get(change(contact), headers=GERMAN),
         'title="Mandant ändern"': office.get(change(contact), headers=GERMAN),
-        "Soll die Auswahl (Kontakt) gelöscht werden?": office.post(changelist(Contact), chosen, headers=GERMAN),
+        "Soll die Auswahl (Benutzer) gelöscht werden?": office.post(changelist(User), chosen, headers=GERMAN),
         "Anmeldung mit Passwort": office.get(reverse("admin:identity_user_add"), headers=GERMAN),
     }
     assert not [words for words, page in pages.items() if words not in page.content.decode()]

@@ -258,9 +258,8 @@ def test_an_invoice_is_issued_and_downloaded(office, visit):
     page.goto(f"{office.url}/admin/billing/invoice/{invoice['id']}/change/")
     press(page, "Issue")
     expect(page.get_by_text("The invoice is issued.")).to_be_visible()
-    button(page, "Download PDF").click()
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download PDF").click()
+        button(page, "Download PDF").click()
     assert re.fullmatch(r"INV-\d{4}-\d{6}\.pdf", download.value.suggested_filename)
 
 
@@ -283,7 +282,7 @@ def test_a_deleted_tenant_is_restored(office, visit):
     page.goto(f"{office.url}/admin/tenants/tenant/?deleted=yes")
     page.get_by_role("link", name=tenant["name"]).first.click()
     press(page, "Restore")
-    expect(page.get_by_text("The tenant is restored.")).to_be_visible()
+    expect(page.get_by_text("It is restored.")).to_be_visible()
     assert office.api("GET", f"/tenants/{tenant['id']}")["deleted"] is False
 
 

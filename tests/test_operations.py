@@ -1,6 +1,6 @@
 """What staff do in the back-office: each operation does what the API's call does, asks first, and is written down."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -10,17 +10,20 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from billing.models import InvoiceStatus
+from billing import settlement
+from billing.models import BillingCustomer, InvoiceStatus, SubscriptionStatus
 from identity.models import User
 from provisioning.models import Delivery, Event, ProvisioningRun
-from tenants.models import Tenant, TenantStatus
-from tests.conftest import at_once
+from tenants.models import Branding, Tenant, TenantStatus
+from tests.conftest import at_once, generate
 from tests.make import (
+    make_address,
     make_config,
     make_contact,
     make_invoice,
     make_lead,
     make_plan,
+    make_resource,
     make_run,
     make_subscription,
     make_tenant,
@@ -48,6 +51,13 @@ def do(office, obj, operation: str, **values):
     answer = office.post(address, {"confirm": "yes", **hidden, **values}, follow=True)
     obj.refresh_from_db()
     return answer
+
+
+def download(office, obj, operation: str = "download"):
+    """The file that the button leads to, without a page between."""
+    address = address_of(obj, operation)
+    assert address in office.get(page_of(obj)).content.decode(), f"{operation} has no button"
+    return office.get(address)
 
 
 def told(answer) -> str:
@@ -157,7 +167,7 @@ class TestATenant:
         assert last_entry().changes["deleted"] == ["True", "False"]
 
     def test_is_exported(self, office):
-        answer = do(office, make_tenant(key="acme"), "export")
+        answer = download(office, make_tenant(key="acme"), "export")
         assert answer.headers["Content-Disposition"] == 'attachment; filename="acme.zip"'
         assert answer.content.startswith(b"PK")
 
@@ -168,6 +178,21 @@ class TestATenant:
         assert run.tenant.identity_setups.count() == 0
         do(office, run.tenant, "set_up_identity")
         assert run.tenant.identity_setups.get().auth_id
+
+    def test_gets_its_identity_from_the_provider_that_is_chosen_where_it_has_none(self, office, settings):
+        settings.IDENTITY_PROVIDER = ""
+        tenant = make_run().tenant
+        make_contact(tenant)
+        address = address_of(tenant, "set_up_identity")
+        assert list(office.post(address, {}).context["form"].errors) == ["provider"]
+        do(office, tenant, "set_up_identity", provider="memory")
+        assert tenant.identity_setups.get().provider == "memory"
+        assert not office.get(address).context["form"].fields  # it has one now
+
+    def test_is_suspended_by_a_button_that_is_no_louder_than_what_takes_it_back(self, office):
+        tenant = make_tenant(status=TenantStatus.ACTIVE)
+        loud = {name: office.get(address_of(tenant, name)).context["destroys"] for name in ("suspend", "deprovision")}
+        assert loud == {"suspend": False, "deprovision": True}
 
     def test_gets_a_fresh_secret_that_nobody_sees(self, office):
         run = make_run()
@@ -249,8 +274,8 @@ class TestAnInvoice:
         for amount in ("0", "1.234", "x", ""):
             answer = office.post(address_of(invoice, "record_payment"), {"amount": amount})
             assert answer.context["form"].errors
-        for date in ("0001-01-01", "9999-12-31"):
-            answer = office.post(address_of(invoice, "record_payment"), {"amount": "20", "date": date})
+        for day in ("0001-01-01", "9999-12-31"):
+            answer = office.post(address_of(invoice, "record_payment"), {"amount": "20", "date": day})
             assert answer.context["form"].errors
         assert invoice.payments.count() == 1
 
@@ -286,9 +311,83 @@ class TestAnInvoice:
 
     def test_is_downloaded(self, office):
         invoice = make_invoice()
-        answer = do(office, invoice, "download")
-        assert answer.content.startswith(b"%PDF")
-        assert invoice.number in answer.headers["Content-Disposition"]
+        note = settlement.record_credit(invoice.id, amount=None, reason="", actor=None)
+        for document in (invoice, note):
+            answer = download(office, document)
+            assert answer.content.startswith(b"%PDF")
+            assert answer.headers["Content-Disposition"] == f'attachment; filename="{document.number}.pdf"'
+            assert last_entry().additional_data["operation"] == "download"
+            assert last_entry().object_pk == str(document.pk)
+
+
+class TestASubscription:
+    @pytest.fixture
+    def subscription(self, clock):
+        clock(date(2026, 1, 31))
+        made = make_subscription(make_tenant(status=TenantStatus.ACTIVE), make_plan(name="Small", price=Decimal(28)))
+        generate(date(2026, 1, 31))
+        clock(date(2026, 2, 14))
+        return made
+
+    def test_is_moved_to_another_plan_at_the_end_of_its_period(self, office, subscription):
+        large, retired = make_plan(name="Large"), make_plan(name="Retired", is_active=False)
+        page = office.get(address_of(subscription, "change_plan"))
+        assert "Large" in page.content.decode()
+        assert "Retired" not in page.content.decode()
+        answer = office.post(address_of(subscription, "change_plan"), {"plan": retired.id, "at": "now"})
+        assert list(answer.context["form"].errors) == ["plan"]
+        answer = do(office, subscription, "change_plan", plan=large.id, at="periodEnd")
+        assert "Large from the next period on" in told(answer)
+        assert (subscription.plan.name, subscription.next_plan, subscription.invoices.count()) == ("Small", large, 1)
+        assert str(subscription.modified_by) == office.session["_auth_user_id"]
+        assert last_entry().additional_data["operation"] == "change_plan"
+
+    def test_is_moved_at_once_and_the_difference_is_invoiced(self, office, subscription):
+        large = make_plan(name="Large", price=Decimal(56))
+        answer = do(office, subscription, "change_plan", plan=large.id, at="now")
+        assert told(answer) == "The plan is Large."
+        assert (subscription.plan, subscription.price) == (large, Decimal(56))
+        assert subscription.invoices.order_by("issued_on").last().amount == Decimal(14)
+
+    def test_is_not_moved_where_the_api_would_refuse_it(self, office, subscription):
+        dollars = make_plan(currency_code="USD")
+        answer = do(office, subscription, "change_plan", plan=dollars.id, at="now")
+        assert "The currency changes only at the end of a period." in told(answer)
+
+    def test_ends_with_its_period_and_goes_on_after_all(self, office, subscription):
+        do(office, subscription, "end_with_period")
+        assert (subscription.cancel_at_period_end, subscription.ends_on) == (True, date(2026, 2, 28))
+        assert address_of(subscription, "end_with_period") not in office.get(page_of(subscription)).content.decode()
+        do(office, subscription, "go_on")
+        assert (subscription.cancel_at_period_end, subscription.ends_on) == (False, None)
+        assert address_of(subscription, "go_on") not in office.get(page_of(subscription)).content.decode()
+
+    def test_that_has_ended_is_neither_moved_nor_cancelled(self, office):
+        ended = make_subscription(status=SubscriptionStatus.CANCELLED)
+        page = office.get(page_of(ended)).content.decode()
+        assert not [each for each in ("change_plan", "end_with_period", "go_on") if address_of(ended, each) in page]
+
+
+class TestWhatIsDeleted:
+    def test_is_restored_on_its_page_whatever_it_is(self, office):
+        tenant = make_tenant()
+        for obj in (
+            make_tenant(deleted=True), make_lead(deleted=True), make_contact(tenant, deleted=True),
+            make_resource(tenant, deleted=True), make_config(tenant, deleted=True), make_plan(deleted=True),
+            make_address(deleted=True), Branding.objects.create(tenant=tenant, deleted=True),
+            BillingCustomer.objects.create(tenant=tenant, name="Acme Ltd", deleted=True),
+        ):  # fmt: skip
+            answer = do(office, obj, "restore")
+            assert not obj.deleted, obj
+            assert "It is restored." in told(answer)
+            assert last_entry().changes["deleted"] == ["True", "False"]
+            assert address_of(obj, "restore") not in office.get(page_of(obj)).content.decode()
+
+    def test_stays_deleted_where_its_place_is_taken_meanwhile(self, office):
+        config = make_config(deleted=True)
+        make_config(config.tenant, config_key=config.config_key)
+        assert "a configuration of this key already" in told(do(office, config, "restore"))
+        assert config.deleted
 
 
 class TestADelivery:
@@ -304,7 +403,7 @@ class TestADelivery:
         make_run()
         Delivery.objects.update(state=Delivery.State.DEAD)
         delivery = Delivery.objects.first()
-        chosen = {"action": "replay_selected", "_selected_action": [delivery.id]}
+        chosen = {"action": "replay_selected", "confirm": "yes", "_selected_action": [delivery.id]}
         office.post(reverse("admin:provisioning_delivery_changelist"), chosen)
         assert last_entry().changes["state"] == ["2", "0"]
 
@@ -382,7 +481,11 @@ class TestTheAuditLog:
         Delivery.objects.update(state=Delivery.State.DELIVERED)
         dead = Delivery.objects.first()
         Delivery.objects.filter(id=dead.id).update(state=Delivery.State.DEAD)
-        chosen = {"action": "cancel_selected", "_selected_action": [each.id for each in Delivery.objects.all()]}
+        chosen = {
+            "action": "cancel_selected",
+            "confirm": "yes",
+            "_selected_action": [each.id for each in Delivery.objects.all()],
+        }
         office.post(reverse("admin:provisioning_delivery_changelist"), chosen)
         assert [entry.object_pk for entry in LogEntry.objects.all()] == [str(dead.id)]
 

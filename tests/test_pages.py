@@ -222,7 +222,7 @@ class TestTheAdmin:
         Delivery.objects.update(state=Delivery.State.DEAD)
         delivery = Delivery.objects.first()
         page = reverse("admin:provisioning_delivery_changelist")
-        browser.post(page, {"action": "replay_selected", "_selected_action": [delivery.id]})
+        browser.post(page, {"action": "replay_selected", "confirm": "yes", "_selected_action": [delivery.id]})
         delivery.refresh_from_db()
         assert delivery.state == Delivery.State.PENDING
 

@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from html import unescape
 
 import pytest
 from auditlog.models import LogEntry
@@ -12,6 +13,7 @@ from django.db import transaction
 from django.urls import reverse
 
 from billing import settlement
+from billing.documents import file_of
 from billing.models import BillingCustomer, InvoiceStatus
 from config.models import AuditedModel
 from identity.models import User
@@ -54,11 +56,23 @@ MAY = {
     ("tenant", "new_tenant"): OPERATORS,
     ("lead", "resend_mail"): OPERATORS,
     ("lead", "onboard"): OPERATORS,
+    ("lead", "restore"): OPERATORS,
+    ("address", "restore"): {ADMINISTRATOR},
+    ("contact", "restore"): OPERATORS,
+    ("resource", "restore"): {ADMINISTRATOR},
+    ("tenantconfig", "restore"): OPERATORS,
+    ("branding", "restore"): {ADMINISTRATOR},
+    ("plan", "restore"): BILLERS,
+    ("billingcustomer", "restore"): BILLERS,
+    ("subscription", "change_plan"): BILLERS,
+    ("subscription", "end_with_period"): BILLERS,
+    ("subscription", "go_on"): BILLERS,
     ("invoice", "issue"): BILLERS,
     ("invoice", "record_payment"): BILLERS,
     ("invoice", "credit"): BILLERS,
     ("invoice", "download"): ALL,
     ("invoice", "mail_again"): BILLERS,
+    ("creditnote", "download"): ALL,
     ("delivery", "replay"): OPERATORS,
     ("delivery", "cancel"): OPERATORS,
 }
@@ -98,11 +112,12 @@ def stock() -> None:
         make_tenant(status=status)
     tenant = Tenant.objects.get(status=TenantStatus.ACTIVE)
     make_key(Lead.objects.first())
-    make_subscription(tenant)
+    make_subscription(tenant), make_subscription(cancel_at_period_end=True)
     make_invoice(tenant, status=InvoiceStatus.DRAFT)
     invoice = make_invoice(tenant)
     make_payment(invoice, amount=Decimal(1))
-    settlement.record_credit(invoice.id, amount=Decimal(1), reason="", actor=None)
+    note = settlement.record_credit(invoice.id, amount=Decimal(1), reason="", actor=None)
+    file_of(invoice), file_of(note)  # which are kept, and not made by who looks at them
     run = make_run()
     Delivery.objects.filter(id=Delivery.objects.first().id).update(state=Delivery.State.DEAD)
     IdentitySetup.objects.create(tenant=tenant, provider="memory", tier="BASIC")
@@ -205,7 +220,7 @@ def test_support_looks_at_everything_and_changes_nothing(as_role):
     office.post(reverse("admin:tenants_tenant_changelist") + "?deleted=yes", chosen)
     make_run()
     Delivery.objects.update(state=Delivery.State.DEAD)
-    chosen = {"action": "replay_selected", "_selected_action": [Delivery.objects.first().id]}
+    chosen = {"action": "replay_selected", "confirm": "yes", "_selected_action": [Delivery.objects.first().id]}
     office.post(reverse("admin:provisioning_delivery_changelist"), chosen)
     assert not Delivery.objects.exclude(state=Delivery.State.DEAD).exists()
     refusal = office.get(reverse("admin:identity_user_changelist"), headers={"Accept": "text/html"})
@@ -218,6 +233,24 @@ def test_support_sees_a_plans_price_as_lists_show_it(as_role):
     page = office.get(reverse("admin:billing_plan_change", args=[plan.id]), headers={"Accept-Language": "de"})
     assert re.search(r">\s*1\.234,50 EUR\s*<", page.content.decode())
     assert "1234,5" not in page.content.decode()
+
+
+def test_who_only_looks_is_shown_words_and_no_json(as_role):
+    tenant = make_tenant(domains=["acme.example", "acme.org"])
+    gone = make_tenant(domains=["gone.example"], deleted=True)
+    plan = make_plan(features=["10 users", {"sso": True}], size_config={"cpu": 2, "disk": "10 GB"})
+    empty = make_plan(features=[], size_config={})
+    office = as_role(SUPPORT)
+
+    def said(obj) -> str:
+        page = reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change", args=[obj.pk])
+        return unescape(office.get(page).content.decode())
+
+    assert "acme.example, acme.org" in said(tenant)
+    assert re.search(r">\s*gone.example\s*<", said(gone))
+    for line in ("10 users", '{"sso": true}', "cpu: 2", "disk: 10 GB"):
+        assert f"<li>{line}</li>" in said(plan)
+    assert said(empty).count("<ul><li>–</li></ul>") == 2
 
 
 def test_billing_changes_plans_and_no_tenant(as_role):

@@ -230,7 +230,7 @@ class TestATimeline:
             tell()
 
         def choose(name: str) -> None:
-            chosen = {"action": f"{name}_selected", "_selected_action": [delivery.id]}
+            chosen = {"action": f"{name}_selected", "confirm": "yes", "_selected_action": [delivery.id]}
             office.post(reverse("admin:provisioning_delivery_changelist"), chosen)
             tell()
 

@@ -4,20 +4,26 @@ from typing import ClassVar
 
 from django.contrib import admin
 from django.db import transaction
+from django.db.models import OuterRef, Subquery
+from django.urls import reverse
+from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from unfold.decorators import display
 
 from config import audit
-from config.admin import PartInline, RecordAdmin, pretty
+from config.admin import PartInline, RecordAdmin, breakable, link_to, pretty
 from config.errors import Conflict
 from config.list_filters import KnownValuesFilter
 from identity import permissions as codes
-from identity.operations import OperatingAdmin, may, operation
+from identity.operations import OperatingAdmin, may, operation, question_of_chosen
+from leads.models import Lead
 from provisioning import connectors
 from provisioning.delivery import cancel, replay
 from provisioning.events import INTERNAL, ON_BUS
 from provisioning.mails import MAILS
 from provisioning.models import Delivery, Event, FailedAttempt, IdentitySetup, IdentityStep, ProvisioningRun
+from tenants.models import Tenant
 
 MOST_AT_ONCE = 500
 RUN_COLOURS = {
@@ -82,6 +88,29 @@ def next_attempt(self, delivery):
     return delivery.next_attempt_on if delivery.state == Delivery.State.PENDING else None
 
 
+class SubjectAdmin(RecordAdmin):
+    """The page of what is about a tenant or a lead, with the way to it."""
+
+    def get_queryset(self, request):
+        """With the subject's name; the database looks it up for the rows of the page alone."""
+        mine = {"pk": OuterRef("subject")}
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                tenant_name=Subquery(Tenant.everything.filter(**mine).values("name")),
+                lead_mail=Subquery(Lead.everything.filter(**mine).values("email")),
+            )
+        )
+
+    @display(description=_("subject"))
+    def whose(self, row):
+        for page, name in (("tenants_tenant", row.tenant_name), ("leads_lead", row.lead_mail)):
+            if name is not None:
+                return link_to(reverse(f"admin:{page}_change", args=[row.subject]), name)
+        return row.subject
+
+
 class DeliveryInline(PartInline):
     model = Delivery
     fields = ("destination", "state", "attempts", "next_attempt", "last_error")
@@ -90,13 +119,13 @@ class DeliveryInline(PartInline):
 
 
 @admin.register(Event)
-class EventAdmin(RecordAdmin):
-    list_display = ("type", "subject", "occurred_on", "event_id")
+class EventAdmin(SubjectAdmin):
+    list_display = ("type", "whose", "occurred_on", "event_id")
     list_filter = (EventTypeFilter,)
     search_fields = ("=subject", "=event_id")
     linked_by: ClassVar = {"subject"}
-    fields = ("type", "subject", "run", "occurred_on", "event_id", "pretty_payload")
-    readonly_fields = ("pretty_payload",)
+    fields = ("type", "whose", "run", "occurred_on", "event_id", "pretty_payload")
+    readonly_fields = ("whose", "pretty_payload")
     ordering = ("-id",)
     inlines = (DeliveryInline,)
 
@@ -113,13 +142,17 @@ class FailedAttemptInline(PartInline):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(OperatingAdmin, RecordAdmin):
-    list_display = ("event_type", "destination", "state_badge", "attempts", "next_attempt", "last_error")
+class DeliveryAdmin(OperatingAdmin, SubjectAdmin):
+    list_display = (
+        "event_type", "whose", "created_on", "where_to", "state_badge", "attempts", "next_attempt", "short_error",
+    )  # fmt: skip
     list_filter = ("state", DestinationFilter)
     list_select_related = ("event",)
     search_fields = ("=subject", "=event__event_id")
-    fields = ("event", "subject", "destination", "state", "attempts", "next_attempt", "last_error", "finished_on")
-    readonly_fields = ("next_attempt",)
+    fields = (
+        "event", "whose", "destination", "state", "attempts", "created_on", "next_attempt", "last_error", "finished_on",
+    )  # fmt: skip
+    readonly_fields = ("whose", "created_on", "next_attempt")
     next_attempt = next_attempt
     ordering = ("-id",)
     actions = ("replay_selected", "cancel_selected")
@@ -128,7 +161,15 @@ class DeliveryAdmin(OperatingAdmin, RecordAdmin):
 
     @display(description=_("event"))
     def event_type(self, delivery):
-        return delivery.event.type
+        return breakable(delivery.event.type)
+
+    @display(description=_("destination"), ordering="destination")
+    def where_to(self, delivery):
+        return breakable(delivery.destination)
+
+    @display(description=_("last error"))
+    def short_error(self, delivery):
+        return Truncator(delivery.last_error).chars(80)
 
     @display(description=_("state"), ordering="state", label=DELIVERY_COLOURS)
     def state_badge(self, delivery):
@@ -156,11 +197,36 @@ class DeliveryAdmin(OperatingAdmin, RecordAdmin):
 
     @admin.action(description=_("Replay the selected deliveries"), permissions=["operate"])
     def replay_selected(self, request, queryset):
-        self.message_user(request, _("%d deliveries will be tried again.") % self._recorded(request, queryset, replay))
+        count = queryset.count()
+        asked = question_of_chosen(
+            self, request, title=_("Replay the selected deliveries"), destroys=False,
+            asks=ngettext(
+                "%d delivery is delivered once more, unless it still waits.",
+                "%d deliveries are delivered once more, unless they still wait.", count,
+            ) % count,
+        )  # fmt: skip
+        if asked is None:
+            done = self._recorded(request, queryset, replay)
+            told = ngettext("%d delivery will be tried again.", "%d deliveries will be tried again.", done)
+            self.message_user(request, told % done)
+        return asked
 
     @admin.action(description=_("Cancel the selected deliveries"), permissions=["operate"])
     def cancel_selected(self, request, queryset):
-        self.message_user(request, _("%d deliveries were cancelled.") % self._recorded(request, queryset, cancel))
+        count = queryset.count()
+        asked = question_of_chosen(
+            self, request, title=_("Cancel the selected deliveries"), destroys=True,
+            asks=ngettext(
+                "%d delivery is not delivered any more, unless it is replayed or was delivered before.",
+                "%d deliveries are not delivered any more, unless they are replayed or were delivered before.", count,
+            ) % count,
+        )  # fmt: skip
+        if asked is None:
+            done = self._recorded(request, queryset, cancel)
+            self.message_user(
+                request, ngettext("%d delivery was cancelled.", "%d deliveries were cancelled.", done) % done
+            )
+        return asked
 
     def _recorded(self, request, queryset, act) -> int:
         """`act` on the deliveries; each that it changed is in the audit log, of the first MOST_AT_ONCE."""

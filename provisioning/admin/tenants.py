@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import OuterRef, Subquery
 from django.http import HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.formats import date_format
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import mark_safe
+from django.utils.html import format_html
 from django.utils.timesince import timesince
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
@@ -22,11 +22,12 @@ from billing.models import Invoice, Plan, Subscription
 from billing.models.subscriptions import LIVE
 from config import audit
 from config.actors import names_of
-from config.admin import BackOfficeAdmin, PartInline, badge, link, once
+from config.admin import BackOfficeAdmin, PartInline, badge, breakable, link, once
 from config.errors import Conflict
 from config.language import second
 from identity import permissions as codes
-from identity.operations import OperationForm, operation
+from identity import providers
+from identity.operations import OperationForm, operation, restoring
 from leads.admin import LeadAdmin
 from leads.models import Lead
 from leads.verification import request_link
@@ -42,7 +43,7 @@ from provisioning.timeline import Entry, Subjects, subjects_of, timeline_of
 from tenants import keys, onboarding
 from tenants.admin import TenantAdmin, in_status
 from tenants.forms import TenantForm
-from tenants.models import Contact, Tenant, TenantStatus
+from tenants.models import PROVIDER_CONFIG, Contact, Tenant, TenantStatus
 from tenants.sheets import TenantSheet
 
 TIMELINE_LENGTH = 100
@@ -77,6 +78,21 @@ class PlanForm(OperationForm):
         super().__init__(*args, obj=obj, **kwargs)
         taken = obj.subscriptions(manager="objects").filter(status__in=LIVE).first()
         self.fields["plan"].initial = taken.plan_id if taken else None
+
+
+class ProviderForm(OperationForm):
+    """The provider of a tenant that has none yet."""
+
+    provider = forms.ChoiceField(label=_("Identity provider"))
+
+    def __init__(self, *args, obj, **kwargs):
+        super().__init__(*args, obj=obj, **kwargs)
+        if obj.configs(manager="objects").filter(config_key=PROVIDER_CONFIG).exists():
+            del self.fields["provider"]
+        else:
+            field = self.fields["provider"]
+            field.choices = [(name, name) for name in providers.known()]
+            field.initial, field.required = settings.IDENTITY_PROVIDER, not settings.IDENTITY_PROVIDER
 
 
 class TypeTheKeyForm(OperationForm):
@@ -211,9 +227,7 @@ class ProvisionedTenantAdmin(WithOverview, WithTimeline, TenantAdmin):
 
     @display(description=_("last event"))
     def last_event(self, tenant):
-        """Its type, which may be broken after each word: the longest would push a column out of the window."""
-        words = (tenant.newest_event or "").split("_")
-        return format_html_join(mark_safe("_<wbr>"), "{}", ((word,) for word in words)) or None
+        return breakable(tenant.newest_event or "") or None
 
     @display(description=_("age"), ordering="-created_on")
     def age(self, tenant):
@@ -259,31 +273,25 @@ class ProvisionedTenantAdmin(WithOverview, WithTimeline, TenantAdmin):
         offboarding.restore(tenant_id=tenant.id, actor=request.user.pk)
         return _("The deprovisioning is called off.")
 
-    @operation(
-        _("Restore"), codes=(codes.DELETE_TENANT,), icon="restore_from_trash",
-        when=lambda tenant: tenant.deleted and tenant.key != offboarding.ERASED,
+    restore = restoring(
+        when=lambda tenant: tenant.key != offboarding.ERASED,
         asks=_("The tenant is in the lists again, with its key. What was built for it is not built anew."),
-    )  # fmt: skip
-    def restore(self, request, tenant):
-        if not self.restorable(Tenant.everything.filter(id=tenant.id)).restore(actor=request.user.pk):
-            raise Conflict(_("%s: this is not possible now.") % _("Restore"))
-        return _("The tenant is restored.")
+    )
 
     @operation(
-        _("Export"), codes=(codes.DELETE_TENANT,), icon="download", calls_out=True,
+        _("Export"), codes=(codes.DELETE_TENANT,), icon="download", downloads=True,
         when=lambda tenant: not tenant.deleted,
-        asks=_("Everything that is kept about the tenant, as a ZIP of JSON and PDF files."),
     )  # fmt: skip
     def export(self, request, tenant):
         return attachment(offboarding.export(tenant), f"{tenant.key}.zip", "application/zip")
 
     @operation(
-        _("Set up identity"), codes=(codes.PROVISION_TENANT,), icon="fingerprint", calls_out=True,
+        _("Set up identity"), codes=(codes.PROVISION_TENANT,), icon="fingerprint", calls_out=True, form=ProviderForm,
         when=in_status(TenantStatus.ACTIVE, TenantStatus.PROVISIONING),
         asks=_("The tenant gets its realm, organization or pool at the identity provider, and its first user."),
     )  # fmt: skip
-    def set_up_identity(self, request, tenant):
-        auth_id = set_up_identity(tenant_id=tenant.id, actor=request.user.pk)
+    def set_up_identity(self, request, tenant, provider=""):
+        auth_id = set_up_identity(tenant_id=tenant.id, provider=provider, actor=request.user.pk)
         return _("The identity is set up, its first user is %s.") % auth_id
 
     @operation(
@@ -307,7 +315,11 @@ class OnboardingLeadAdmin(WithTimeline, LeadAdmin):
     list_display = ("email", "first_name", "last_name", "company_name", "stage", "created_on")
     list_filter = (StageFilter, *LeadAdmin.list_filter)
     readonly_fields = (*STANDING, *LeadAdmin.readonly_fields)
-    actions_detail = ("resend_mail", "onboard")
+    actions_detail = ("resend_mail", "onboard", "restore")
+    restore = restoring(
+        when=lambda lead: not lead.email.endswith(offboarding.ERASED_MAIL),
+        asks=_("The lead is in the lists again, as it was, and may log in."),
+    )
 
     def get_fields(self, request, obj=None):
         return [*STANDING, *(name for name in super().get_fields(request, obj) if name not in STANDING)]
