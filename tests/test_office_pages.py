@@ -209,7 +209,7 @@ def test_menus_and_filters_are_reached_by_keyboard(office, visit, device):
     page.keyboard.press("Enter")
     page.wait_for_function("document.activeElement.closest('#filter-form') !== null")
     page.keyboard.press("Escape")
-    expect(page.get_by_role("button", name="Filters")).to_be_focused()
+    expect(page.get_by_role("button", name="Filters", exact=True)).to_be_focused()
     page.reload()
     if device == "phone":
         tab_to(page, "[x-on\\:click*=sidebarMobileOpen]")
