@@ -249,11 +249,17 @@ def amend(subscription_id: uuid.UUID, *, values: Mapping[str, Any], actor: uuid.
 
 
 def end(subscription: Subscription, status: SubscriptionStatus, *, actor: uuid.UUID | None) -> Subscription:
-    """A locked subscription is CANCELLED or EXPIRED, by now at the latest; nothing is invoiced any more."""
-    now = timezone.now()
+    """A locked subscription is CANCELLED or EXPIRED, by now at the latest; nothing is invoiced any more.
+
+    One that waited is not asked any more for what was to be paid first; what was paid of it is staff's to give back.
+    """
+    now, waited = timezone.now(), subscription.status == SubscriptionStatus.PENDING
     subscription.status, subscription.next_invoice_on, subscription.modified_by = status, None, actor
     subscription.end_date = min(subscription.end_date or now, now)
     subscription.save()
+    if waited:
+        for id in prepayment.standing_invoices(subscription).filter(paid_amount=0).values_list("id", flat=True):
+            settlement.cancel(settlement.locked(id), actor=actor)
     subscription_ended.send(Subscription, subscription=subscription, actor=actor)
     return subscription
 

@@ -187,9 +187,9 @@ class TestLanguages:
 
         assert texts(source) == texts(compiled)
         for entry in source:  # a placeholder that a translation forgets would be a hole in a sentence
-            for translated in [entry.msgstr, *entry.msgstr_plural.values()]:
-                if translated:
-                    assert placeholders(translated) == placeholders(entry.msgid), entry.msgid
+            pairs = zip((entry.msgid, entry.msgid_plural), entry.msgstr_plural.values(), strict=False)
+            for text, translated in pairs if entry.msgid_plural else [(entry.msgid, entry.msgstr)]:
+                assert placeholders(translated) == placeholders(text), text
 
     @pytest.mark.parametrize("path", PAGES)
     def test_are_those_of_every_text_of_a_page(self, anyone, path):

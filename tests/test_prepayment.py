@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from billing.models import Invoice
+from billing.models import CreditNote, Invoice, InvoiceStatus, SubscriptionStatus
 from tests.conftest import assert_error, call_back, generate, open_run, report
 from tests.make import make_plan, make_tenant
 from tests.test_documents import text_of
@@ -200,3 +200,18 @@ def test_no_period_begins_before_the_tenant_is_provisioned_nor_before_the_start_
     build(tenant)
     generate(date(2026, 4, 4))
     assert periods(tenant) == [(first, 49)]
+
+
+@pytest.mark.parametrize("paid", [False, True])
+def test_a_first_invoice_is_not_asked_for_any_more_once_its_subscription_is_cancelled(staff, settings, clock, paid):
+    clock(date(2026, 1, 1))
+    tenant, _, invoice = ask(staff, settings)
+    if paid:
+        pay(staff, invoice)
+    subscription = tenant.subscriptions.get()
+    assert staff.patch(f"/subscriptions/{subscription.id}", {"cancelAtPeriodEnd": True}).status_code == 204
+    subscription.refresh_from_db()
+    invoice.refresh_from_db()
+    assert subscription.status == SubscriptionStatus.CANCELLED
+    assert invoice.status == (InvoiceStatus.PAID if paid else InvoiceStatus.CANCELLED)
+    assert CreditNote.objects.count() == (0 if paid else 1)

@@ -295,6 +295,7 @@ class TestATimeline:
         lead, ada, bob = make_lead(), make_user(username="ada"), make_user(username="bob")
         page = reverse("admin:tenants_tenant_change", args=[make_tenant(lead=lead).id])
         tenant = Tenant.objects.get()
+        events.record("TENANT_SUSPENDED", subject=tenant.id, payload={}, actor=None)
         few = len(statements(office, page))
         actors = [ada.pk, bob.pk, lead.id, stranger, settings.SYSTEM_USER_ID]
         for actor in actors:
