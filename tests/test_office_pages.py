@@ -95,6 +95,7 @@ def press(page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
 
 
+@pytest.mark.xdist_group("every_page")  # as long as all the others here
 def test_every_page_is_accessible_and_looks_right(office, visit):
     script = "import json; from tests.every_page import addresses; print(json.dumps(addresses()))"
     addresses = json.loads(office.manage("shell", "-v0", "-c", script))
