@@ -38,6 +38,8 @@ COLOR = """(each) => {
 PASSWORD = "a-long-one-for-tests"
 DARK_TOO = {"dashboard", "two-factor", "tenant-list", "tenant", "invoice", "logentry", "tenant-deprovision"}
 """Pages that are looked at in dark mode and on a phone in every run; the others are when pictures are taken."""
+ALIKE = re.compile("-(?!list$|add$)")
+"""Names of pages that ask before something is done: one of them stands for all where no pictures are taken."""
 
 
 class Office:
@@ -107,6 +109,8 @@ def test_every_page_is_accessible_and_looks_right(office, visit):
     office.log_in(page, "boss")
     expect(page.get_by_role("heading", name="Needs a person")).to_be_visible()
     for name, path in addresses.items():
+        if ALIKE.search(name) and not (PICTURES or name in DARK_TOO):
+            continue
         assert page.goto(office.url + path).status == 200, name
         assert page.url == office.url + path
         for device, options in DEVICES.items():
