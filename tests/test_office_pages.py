@@ -101,6 +101,7 @@ def press(page, name: str) -> None:
 def test_every_page_is_accessible_and_looks_right(office, visit):
     script = "import json; from tests.every_page import addresses; print(json.dumps(addresses()))"
     addresses = json.loads(office.manage("shell", "-v0", "-c", script))
+    assert set(addresses) >= DARK_TOO
     page = visit()
     page.add_init_script(AXE)
     page.goto(f"{office.url}/admin/login/")
