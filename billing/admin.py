@@ -5,14 +5,13 @@ from django import forms
 from django.contrib import admin
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import DecimalField
-from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from billing import invoicing, settlement, subscriptions
 from billing.columns import day, money
-from billing.documents import Document, file_of
+from billing.documents import pdf_of
 from billing.models import (
     BillingCustomer,
     CreditNote,
@@ -285,13 +284,6 @@ class DocumentAdmin(ReadOnlyAdmin):
         buyer = document.buyer
         said = (buyer.get("name"), buyer.get("address"), buyer.get("country"), buyer.get("taxId"))
         return "\n".join(filter(None, said)) or "–"
-
-
-def pdf_of(document: Document) -> HttpResponse:
-    headers = {
-        "Content-Disposition": f'attachment; filename="{document.number}.pdf"', "Cache-Control": "private, no-store"
-    }  # fmt: skip
-    return HttpResponse(file_of(document), content_type="application/pdf", headers=headers)
 
 
 class PaymentInline(PartInline):

@@ -9,9 +9,11 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Case, Value, When
+from django.http import HttpResponse
 from django.utils.module_loading import import_string
 
 from billing.models import CreditNote, Invoice
+from config.downloads import attachment
 from tenants.models import Branding
 
 Document = Invoice | CreditNote
@@ -27,6 +29,11 @@ def file_of(document: Document) -> bytes:
             return content
     with default_storage.open(str(document.invoice_file)) as file:
         return file.read()
+
+
+def pdf_of(document: Document) -> HttpResponse:
+    """The PDF of an issued document as a download. Calls the storage as `file_of` does."""
+    return attachment(file_of(document), f"{document.number}.pdf", "application/pdf")
 
 
 def make(documents: Sequence[Document]) -> None:

@@ -3,7 +3,7 @@
 import uuid
 from typing import Any, ClassVar
 
-from django.http import Http404, HttpResponse
+from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework import status
@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from billing.models import Invoice
 from billing.money import shown
 from config.api import ApiView, ApiViewSet
+from config.downloads import attachment
 from config.errors import body as error_body
 from config.filters import read_page
 from config.schema import model_schema
@@ -120,11 +121,7 @@ class ProvisioningViewSet(IdempotentMixin, ApiViewSet):
     def export(self, request, id):
         """A ZIP: tenant, lead, address, contacts, configs, resources and all of billing as JSON, invoices as PDF."""
         tenant = self.found(id=id)
-        return HttpResponse(
-            export(tenant),
-            content_type="application/zip",
-            headers={"Content-Disposition": f'attachment; filename="{tenant.key}.zip"', "Cache-Control": "no-store"},
-        )
+        return attachment(export(tenant), f"{tenant.key}.zip", "application/zip")
 
     @extend_schema(
         operation_id="getTenantTimeline",

@@ -10,7 +10,7 @@ from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.response import Response
 
 from billing import invoicing, settlement
-from billing.documents import file_of
+from billing.documents import pdf_of
 from billing.models import CreditNote, Invoice, InvoiceStatus
 from billing.serializers import (
     CreditNoteSerializer,
@@ -33,14 +33,7 @@ def _attachment(document: Invoice | CreditNote) -> HttpResponse:
     """The document as a download. Raises Conflict for a draft."""
     if document.number is None:
         raise Conflict("A draft has no document: issue it first.", code="not_issued")
-    return HttpResponse(
-        file_of(document),
-        content_type="application/pdf",
-        headers={
-            "Content-Disposition": f'attachment; filename="{document.number}.pdf"',
-            "Cache-Control": "private, no-store",
-        },
-    )
+    return pdf_of(document)
 
 
 @model_schema("Invoice", "Invoices")

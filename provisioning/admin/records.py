@@ -198,13 +198,12 @@ class DeliveryAdmin(OperatingAdmin, SubjectAdmin):
     @admin.action(description=_("Replay the selected deliveries"), permissions=["operate"])
     def replay_selected(self, request, queryset):
         count = queryset.count()
-        asked = question_of_chosen(
-            self, request, title=_("Replay the selected deliveries"), destroys=False,
-            asks=ngettext(
-                "%d delivery is delivered once more, unless it still waits.",
-                "%d deliveries are delivered once more, unless they still wait.", count,
-            ) % count,
+        asks = ngettext(
+            "%d delivery is delivered once more, unless it still waits.",
+            "%d deliveries are delivered once more, unless they still wait.", count,
         )  # fmt: skip
+        title = _("Replay the selected deliveries")
+        asked = question_of_chosen(self, request, title=title, asks=asks % count, destroys=False)
         if asked is None:
             done = self._recorded(request, queryset, replay)
             told = ngettext("%d delivery will be tried again.", "%d deliveries will be tried again.", done)
@@ -214,18 +213,16 @@ class DeliveryAdmin(OperatingAdmin, SubjectAdmin):
     @admin.action(description=_("Cancel the selected deliveries"), permissions=["operate"])
     def cancel_selected(self, request, queryset):
         count = queryset.count()
-        asked = question_of_chosen(
-            self, request, title=_("Cancel the selected deliveries"), destroys=True,
-            asks=ngettext(
-                "%d delivery is not delivered any more, unless it is replayed or was delivered before.",
-                "%d deliveries are not delivered any more, unless they are replayed or were delivered before.", count,
-            ) % count,
+        asks = ngettext(
+            "%d delivery is not delivered any more, unless it is replayed or was delivered before.",
+            "%d deliveries are not delivered any more, unless they are replayed or were delivered before.", count,
         )  # fmt: skip
+        title = _("Cancel the selected deliveries")
+        asked = question_of_chosen(self, request, title=title, asks=asks % count, destroys=True)
         if asked is None:
             done = self._recorded(request, queryset, cancel)
-            self.message_user(
-                request, ngettext("%d delivery was cancelled.", "%d deliveries were cancelled.", done) % done
-            )
+            told = ngettext("%d delivery was cancelled.", "%d deliveries were cancelled.", done)
+            self.message_user(request, told % done)
         return asked
 
     def _recorded(self, request, queryset, act) -> int:

@@ -7,7 +7,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.db.models import OuterRef, Subquery
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.formats import date_format
@@ -23,6 +23,7 @@ from billing.models.subscriptions import LIVE
 from config import audit
 from config.actors import names_of
 from config.admin import BackOfficeAdmin, PartInline, badge, breakable, link, once
+from config.downloads import attachment
 from config.errors import Conflict
 from config.language import second
 from identity import permissions as codes
@@ -62,11 +63,6 @@ STAGE_COLOURS = {
 }  # fmt: skip
 STANDING = ("stage_now", "tenant")
 """What the page of a lead says of its way to a tenant."""
-
-
-def attachment(content: bytes, name: str, content_type: str) -> HttpResponse:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
-    return HttpResponse(content, content_type=content_type, headers=headers)
 
 
 class PlanForm(OperationForm):
