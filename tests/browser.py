@@ -26,6 +26,8 @@ DEVICES = {
     },
 }  # fmt: skip
 AXE = Axe().axe_script
+ADVICE = ("verbose", "info")
+"""What Chromium says of itself, such as that a field with autofocus has the focus already, as Django gives it too."""
 GRAVE = ("serious", "critical")
 PATIENCE = 20_000  # milliseconds
 PICTURES = os.environ.get("SCREENSHOTS")
@@ -56,9 +58,7 @@ def visit(chromium) -> Iterator[Visit]:
 
     def strict(page: Page) -> None:
         page.on("pageerror", lambda error: faults.append(f"{page.url}: {error}"))
-        page.on(
-            "console", lambda said: said.type != "verbose" and faults.append(f"{page.url}: {said.type} {said.text}")
-        )
+        page.on("console", lambda said: said.type not in ADVICE and faults.append(f"{page.url}: {said.text}"))
         page.on("response", lambda response: response.status >= 500 and faults.append(f"{response.url}: a 5xx"))
 
     def make(device: str = "desktop", **options) -> Page:
