@@ -1,8 +1,11 @@
 """Rate limits per client and minute, counted by django-ratelimit in the cache that all processes share."""
 
 import ipaddress
+import math
+import time
 
 from django.conf import settings
+from django.core.cache import cache
 from django.http import HttpRequest
 from django_ratelimit.core import get_usage
 from rest_framework.exceptions import Throttled
@@ -46,6 +49,19 @@ def count_against(request, group: str, value: str, *, limit: int, seconds: int) 
     usage = get_usage(request._request, group=group, key=lambda *_: value, rate=f"{limit}/{seconds}s", increment=True)
     if usage is not None and usage["should_limit"]:
         raise Throttled(wait=max(1, usage["time_left"]))
+
+
+def pause_after(what: str, *, seconds: int) -> None:
+    """Let `what` pass, and nothing of that name for so many seconds; 0 switches that off.
+
+    A limit of one would not do: limits count in windows of the clock, and two requests may stand close about their
+    border. Raises Throttled (429, with Retry-After).
+    """
+    if not seconds:
+        return
+    now = time.time()
+    if not cache.add(f"pause:{what}", now + seconds, seconds):
+        raise Throttled(wait=max(1, math.ceil(cache.get(f"pause:{what}", now) - now)))
 
 
 class MinuteLimit(BaseThrottle):

@@ -12,7 +12,7 @@ from django.core.signing import BadSignature, TimestampSigner
 
 from config.domains import mail_domain
 from config.errors import BadRequest
-from config.throttling import count_against
+from config.throttling import count_against, pause_after
 from leads.mail_domains import is_public
 
 HOUR = 3600
@@ -33,8 +33,7 @@ def limit_resends(request, lead_id: uuid.UUID) -> None:
 
     Counted by the id alone, and whether or not there is such a lead: a limit per address would tell.
     """
-    if settings.RESEND_COOLDOWN:
-        count_against(request, "resends", str(lead_id), limit=1, seconds=settings.RESEND_COOLDOWN)
+    pause_after(f"resends:{lead_id}", seconds=settings.RESEND_COOLDOWN)
     count_against(request, "resends of an hour", str(lead_id), limit=settings.SIGN_UPS_PER_EMAIL, seconds=HOUR)
 
 

@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from urllib.parse import parse_qs
 from uuid import uuid4
 
+import django_ratelimit.core
 import pytest
 from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
@@ -26,6 +28,7 @@ from leads.models import Lead, LeadKey
 from provisioning.models import Event
 from tests.conftest import Caller, assert_error
 from tests.make import make_lead, make_tenant, sign_up_body
+from tests.world import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -99,6 +102,19 @@ class TestResending:
             answers.append((first.status_code, first.content, second.status_code, second.content[:40]))
         assert answers[0] == answers[1]
         assert Event.objects.count() == 1
+
+    def test_waits_as_long_wherever_the_windows_of_limits_begin(self, anyone, settings, monkeypatch):
+        settings.RESEND_COOLDOWN = 60
+        lead = make_lead()
+        assert anyone.post(f"/leads/{lead.id}/resend").status_code == 204
+        monkeypatch.setattr(django_ratelimit.core, "time", SimpleNamespace(time=lambda: 59))
+        assert_error(anyone.post(f"/leads/{lead.id}/resend"), 429)
+
+    def test_can_be_asked_for_again_when_the_pause_is_over(self, anyone, settings):
+        settings.RESEND_COOLDOWN = 1
+        lead = make_lead()
+        assert anyone.post(f"/leads/{lead.id}/resend").status_code == 204
+        wait_until(lambda: anyone.post(f"/leads/{lead.id}/resend").status_code == 204)
 
     def test_has_a_limit_in_an_hour(self, anyone, settings):
         settings.RESEND_COOLDOWN, settings.SIGN_UPS_PER_EMAIL = 0, 2
