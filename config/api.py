@@ -4,7 +4,8 @@ The order is: method, size of the body, rate limit, then who is calling and what
 costs neither a signature check nor a query.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -22,7 +23,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import GenericViewSet
 
-from config import filters
+from config import audit, filters
 from config.errors import BadRequest
 from config.parsing import PayloadTooLarge
 from config.serializers import ModelSerializer
@@ -127,6 +128,22 @@ class ApiViewSet(ApiMixin, GenericViewSet):
             context["selection"] = selection
         return self.serializer_class(instance, context=context).data
 
+    @contextmanager
+    def audited(self, instance) -> Iterator[None]:
+        """A transaction, with the difference that it makes to `instance` in the audit log."""
+        with transaction.atomic():
+            before = audit.snapshot(self.held(instance), lock=True)
+            yield
+            audit.record_call(self.request, instance, before=before, after=audit.snapshot(instance))
+
+    def held(self, instance):
+        """The instance, behind the locks that are taken before its own."""
+        return instance
+
+    def hold_all(self, queryset: QuerySet) -> None:
+        """Lock the rows, and before them what is locked before."""
+        queryset.lock()
+
     def list(self, request) -> Response:
         wanted = filters.read_filter(request.query_params, self.serializer_class, self.search_fields)
         limit = wanted.limit or filters.DEFAULT_LIMIT
@@ -167,6 +184,7 @@ class ApiViewSet(ApiMixin, GenericViewSet):
         values = self.valid(self.serializer_class)
         with transaction.atomic():
             created = self.perform_create(values)
+            audit.record_call(self.request, created, before={}, after=audit.snapshot(created))
         return Response(self.shown(created))
 
     def perform_create(self, values: dict[str, Any]):
@@ -178,20 +196,23 @@ class ApiViewSet(ApiMixin, GenericViewSet):
         if not where:
             raise BadRequest("A bulk change needs a condition: say where.")
         values = self.valid(self.serializer_class, partial=True)
+        rows = self.get_queryset().filter(where)
+        if not values:
+            return Response({"count": rows.count()})
         with transaction.atomic():
-            changed = self.perform_bulk_update(self.get_queryset().filter(where), values)
-        return Response({"count": changed})
+            self.hold_all(rows)
+            before = audit.snapshots(rows, values)
+            count = self.perform_bulk_update(rows, values)
+            audit.record_bulk(request, self.model, before)
+        return Response({"count": count})
 
     def perform_bulk_update(self, queryset: QuerySet, values: dict[str, Any]) -> int:
-        if not values:
-            return queryset.count()
-        queryset.lock()
         return queryset.audited_update(actor=self.request.user.actor_id, **values)
 
     def update(self, request, id, *, partial: bool = False) -> Response:
         found = self.found(id=id)
         values = self.valid(self.serializer_class, instance=found, partial=partial)
-        with transaction.atomic():
+        with self.audited(found):
             self.perform_update(found, values)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -206,7 +227,7 @@ class ApiViewSet(ApiMixin, GenericViewSet):
         return self.update(request, id, partial=True)
 
     def destroy(self, request, id) -> Response:
-        with transaction.atomic():
+        with self.audited(self.found(id=id)):
             if not self.get_queryset().filter(id=id).soft_delete(actor=request.user.actor_id):
                 raise Http404
         return Response(status=status.HTTP_204_NO_CONTENT)

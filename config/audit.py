@@ -1,17 +1,21 @@
-"""The audit log: what staff did in the back-office, when, from where, and the difference it made.
+"""The audit log: what staff did in the back-office, and anybody by the API's operations on a row, when, from where, and
+the difference it made.
 
-Written by the admin's pages and operations as they save, and by nothing else: django-auditlog's own signals would
-make every request of the API and every delivery pay for it, whose actors the rows and the timeline name already.
+Written by the admin's pages and operations and by `config.api` as they save, and by nothing else: django-auditlog's own
+signals would make every sign-up and every delivery pay for it, of which the timeline tells already.
 """
 
 import json
+import re
 import uuid
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 from auditlog.diff import get_field_value
 from auditlog.models import LogEntry
+from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -30,11 +34,15 @@ BOOKKEEPING = frozenset({"modified_on", "modified_by", "last_login"})
 SECRET = frozenset({"password", "secret", "former_secret", "context", "memory", "key_hash", "config_value"})
 """What is only said to have changed: credentials, and configurations, which may hold some."""
 HIDDEN = "•••"
+BATCH = 1_000  # rows of one statement
 
 
-def snapshot(obj: Model | None) -> Snapshot:
-    """The row as the database has it now; empty where there is none."""
-    row = obj._meta.model._base_manager.filter(pk=obj.pk).first() if obj is not None else None
+def snapshot(obj: Model | None, *, lock: bool = False) -> Snapshot:
+    """The row as the database has it now; empty where there is none. With `lock` it stays so until others are let."""
+    if obj is None:
+        return {}
+    rows = obj._meta.model._base_manager.filter(pk=obj.pk)
+    row = (rows.select_for_update(no_key=True) if lock else rows).first()
     if row is None:
         return {}
     held = {field.name: get_field_value(row, field) for field in row._meta.concrete_fields}
@@ -56,36 +64,89 @@ def difference(before: Snapshot, after: Snapshot) -> dict[str, tuple[str, str]]:
     return changed
 
 
+def snapshots(rows: QuerySet, names: Collection[str]) -> dict[Any, Snapshot]:
+    """Of all `rows`, by key, what the database has now in the columns of these names."""
+    fields = [field for field in rows.model._meta.concrete_fields if field.name in names]
+    found = rows.only("pk", *(field.name for field in fields)).iterator(BATCH)
+    return {row.pk: {field.name: get_field_value(row, field) for field in fields} for row in found}
+
+
+def record_bulk(request: HttpRequest, model: type[Model], before: Mapping[Any, Snapshot]) -> None:
+    """Write down what the caller of `request`, of the API, has changed of the rows that were `before`."""
+    actor, name = _who(request.user)
+    about = {
+        "content_type": ContentType.objects.get_for_model(model),
+        "action": LogEntry.Action.UPDATE,
+        "actor": actor,
+        "remote_addr": _where(request),
+        "additional_data": {"operation": _called(request), "user": name},
+    }
+    all_keys = list(before)
+    for first in range(0, len(all_keys), BATCH):
+        keys = all_keys[first : first + BATCH]
+        after = snapshots(model._base_manager.filter(pk__in=keys), before[keys[0]])
+        changes = {key: difference(before[key], after[key]) for key in keys}
+        LogEntry.objects.bulk_create(
+            LogEntry(object_pk=str(key), object_repr=str(key), changes=found, **about)
+            for key, found in changes.items()
+            if found
+        )
+
+
 def record_export(request: HttpRequest, model: type[Model], *, query: str) -> None:
     """Write down that the user of `request` took the list of `model`, filtered by `query`, away as a file."""
+    actor, name = _who(request.user)
     LogEntry.objects.create(
         content_type=ContentType.objects.get_for_model(model),
         object_pk="",
         object_repr=query,
         action=LogEntry.Action.ACCESS,
-        actor=request.user,
-        remote_addr=client_address(request) or None,
-        additional_data=_said(request, "export"),
+        actor=actor,
+        remote_addr=_where(request),
+        additional_data={"operation": "export", "user": name},
     )
+
+
+def record_call(request: HttpRequest, obj: Model, *, before: Snapshot, after: Snapshot) -> None:
+    """Write down that the caller of `request`, of the API, changed `obj` so; nothing where that is no change."""
+    if difference(before, after):
+        record(request, obj, what=_called(request), before=before, after=after)
 
 
 def record(request: HttpRequest, obj: Model, *, what: str, before: Snapshot, after: Snapshot) -> None:
     """Write down that the user of `request` did `what` to `obj`."""
     action = LogEntry.Action.UPDATE if before and after else LogEntry.Action.CREATE
+    actor, name = _who(request.user)
     LogEntry.objects.log_create(
         obj,
         force_log=True,
         action=LogEntry.Action.DELETE if before and not after else action,
-        actor=request.user,
-        remote_addr=client_address(request) or None,
+        actor=actor,
+        remote_addr=_where(request),
         changes=difference(before, after),
-        additional_data={**_said(request, what), "currency": (after or before).get("currency_code")},
+        additional_data={"operation": what, "user": name, "currency": (after or before).get("currency_code")},
     )
 
 
-def _said(request: HttpRequest, what: str) -> dict[str, str]:
-    """The operation, and the user by name: that tells who it was when the user is deleted."""
-    return {"operation": what, "user": request.user.get_username()}
+def _who(user: Any) -> tuple[Model | None, str]:
+    """The member of staff, and the name, which tells who it was when the user is deleted.
+
+    The bearer of a token may be known elsewhere alone: then the id is all that tells.
+    """
+    if not isinstance(user, get_user_model()):
+        user = get_user_model().objects.filter(pk=user.actor_id).first() or user
+    return (None, str(user.actor_id or "")) if hasattr(user, "actor_id") else (user, user.get_username())
+
+
+def _where(request: HttpRequest) -> str | None:
+    """The address of who is calling. A customer's is personal, and nobody's business here."""
+    return None if getattr(request.user, "lead_id", None) else client_address(request) or None
+
+
+def _called(request: HttpRequest) -> str:
+    """The operation of the API, as its description writes it: PATCH /plans/{id}."""
+    route = re.sub(r"<\w+:(\w+)>", r"{\1}", request.resolver_match.route)
+    return f"{request.method} /{route}"
 
 
 def spoken(field: Any, value: str) -> str:

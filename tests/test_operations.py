@@ -28,6 +28,7 @@ from tests.make import (
     make_subscription,
     make_tenant,
     make_user,
+    sign_up_body,
 )
 
 pytestmark = pytest.mark.django_db
@@ -500,7 +501,11 @@ class TestTheAuditLog:
         at_once(3, lambda number: browsers[number].post(listed, chosen))
         assert sorted(entry.object_pk for entry in LogEntry.objects.all()) == sorted([str(tenant.id), str(other.id)])
 
-    def test_is_not_paid_for_by_the_api(self, staff):
-        staff.post(f"/tenants/{make_tenant(status=TenantStatus.ACTIVE).id}/suspend")
-        make_subscription()
+    def test_is_not_paid_for_by_a_sign_up_nor_by_what_the_timeline_tells(self, anyone, staff, caller_for):
+        anyone.post("/leads", sign_up_body())
+        lead = make_lead(email="ada@acme.example")
+        body = {"key": "acme", "domains": ["acme.example"]}
+        assert caller_for(lead).post(f"/leads/{lead.id}/tenants", body).status_code == 200
+        tenant = make_tenant(status=TenantStatus.ACTIVE)
+        assert staff.post(f"/tenants/{tenant.id}/suspend").status_code == 204
         assert not LogEntry.objects.exists()

@@ -65,6 +65,12 @@ class InvoiceViewSet(IdempotentMixin, ApiViewSet):
             wanted = _of_a_lead(wanted)
         return invoicing.create(values=values, lines=lines, status=wanted, actor=self.request.user.actor_id)
 
+    def held(self, instance):
+        return settlement.locked(instance.id)
+
+    def hold_all(self, queryset):
+        settlement.locked_latest_first(queryset)
+
     def perform_update(self, instance, values):
         self._change(instance.id, dict(values))
 

@@ -51,6 +51,9 @@ class SubscriptionViewSet(IdempotentMixin, ApiViewSet):
         "create": (codes.CREATE_SUBSCRIPTION,),
     }
 
+    def held(self, instance):
+        return subscriptions.locked(instance.id)
+
     def perform_create(self, values):
         return subscriptions.sign(**values, actor=self.request.user.actor_id)
 
@@ -60,8 +63,10 @@ class SubscriptionViewSet(IdempotentMixin, ApiViewSet):
         before where that is agreed, false takes that back; a subscription that waits for its tenant is cancelled at
         once.
         """
-        values = self.valid(AmendSubscriptionSerializer, instance=self.found(id=id), partial=True)
-        subscriptions.amend(id, values=values, actor=request.user.actor_id)
+        found = self.found(id=id)
+        values = self.valid(AmendSubscriptionSerializer, instance=found, partial=True)
+        with self.audited(found):
+            subscriptions.amend(id, values=values, actor=request.user.actor_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(
@@ -74,10 +79,11 @@ class SubscriptionViewSet(IdempotentMixin, ApiViewSet):
         """At the end of the paid period, or at once: then the rest of the period is prorated, and the difference
         invoiced or kept as credit for the next invoices.
         """
-        chosen = self.valid(ChangePlanSerializer)
-        changed = subscriptions.change_plan(
-            self.found(id=id).id, plan=chosen["plan"], at_once=chosen["at"] == "now", actor=request.user.actor_id
-        )
+        chosen, found = self.valid(ChangePlanSerializer), self.found(id=id)
+        with self.audited(found):
+            changed = subscriptions.change_plan(
+                found.id, plan=chosen["plan"], at_once=chosen["at"] == "now", actor=request.user.actor_id
+            )
         return Response(self.shown(changed))
 
 
