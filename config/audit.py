@@ -66,9 +66,8 @@ def difference(before: Snapshot, after: Snapshot) -> dict[str, tuple[str, str]]:
 
 def snapshots(rows: QuerySet, names: Collection[str]) -> dict[Any, Snapshot]:
     """Of all `rows`, by key, what the database has now in the columns of these names."""
-    fields = [field for field in rows.model._meta.concrete_fields if field.name in names]
-    found = rows.only("pk", *(field.name for field in fields)).iterator(BATCH)
-    return {row.pk: {field.name: get_field_value(row, field) for field in fields} for row in found}
+    chosen = rows.only("pk", *(field.name for field in _columns(rows.model, names)))
+    return {row.pk: _held(row, names) for row in chosen.iterator(BATCH)}
 
 
 def record_bulk(request: HttpRequest, model: type[Model], before: Mapping[Any, Snapshot]) -> None:
@@ -81,16 +80,23 @@ def record_bulk(request: HttpRequest, model: type[Model], before: Mapping[Any, S
         "remote_addr": _where(request),
         "additional_data": {"operation": _called(request), "user": name},
     }
-    all_keys = list(before)
-    for first in range(0, len(all_keys), BATCH):
-        keys = all_keys[first : first + BATCH]
-        after = snapshots(model._base_manager.filter(pk__in=keys), before[keys[0]])
-        changes = {key: difference(before[key], after[key]) for key in keys}
+    keys = list(before)
+    for first in range(0, len(keys), BATCH):
+        rows = model._base_manager.in_bulk(keys[first : first + BATCH])
+        changes = {key: difference(before[key], _held(row, before[key])) for key, row in rows.items()}
         LogEntry.objects.bulk_create(
-            LogEntry(object_pk=str(key), object_repr=str(key), changes=found, **about)
+            LogEntry(object_pk=str(key), object_repr=str(rows[key]), changes=found, **about)
             for key, found in changes.items()
             if found
         )
+
+
+def _columns(model: type[Model], names: Collection[str]) -> list[models.Field]:
+    return [field for field in model._meta.concrete_fields if field.name in names]
+
+
+def _held(row: Model, names: Collection[str]) -> Snapshot:
+    return {field.name: get_field_value(row, field) for field in _columns(type(row), names)}
 
 
 def record_export(request: HttpRequest, model: type[Model], *, query: str) -> None:

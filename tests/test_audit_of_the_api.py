@@ -78,6 +78,7 @@ def test_each_of_many_that_are_changed_at_once_has_a_line(staff):
         str(tenants[1].id): {"name": ["Older", "New"]},
     }
     assert {said(each) for each in entries()} == {("PATCH /tenants", STAFF_ID)}
+    assert all(each.object_repr.startswith("New (") for each in entries())
 
 
 def test_of_many_invoices_that_are_cancelled_at_once_too(staff):
