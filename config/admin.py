@@ -112,13 +112,14 @@ class BackOfficeAdmin(ModelAdmin):
         return [(title, {**options, "fields": fields}), *others]
 
     def response_action(self, request, queryset):
-        """An action on the chosen ids; what is none, which no page of ours sends, is a malformed request."""
+        """An action on the chosen ids, all or none of it; what is no id, which no page sends, is refused."""
         for chosen in request.POST.getlist(ACTION_CHECKBOX_NAME):
             try:
                 self.opts.pk.clean(chosen, None)
             except ValidationError as error:
                 raise BadRequest from error
-        return super().response_action(request, queryset)
+        with transaction.atomic():
+            return super().response_action(request, queryset)
 
     def spoken(self, field: models.Field, value: str, currency: str | None) -> str:
         """A value that the audit log has of a field of the page's model, as people read it. The row had `currency`."""
@@ -132,8 +133,11 @@ class BackOfficeAdmin(ModelAdmin):
         audit.record(request, obj, what="change", before=before, after=audit.snapshot(obj))
 
     def log_deletions(self, request, queryset):
-        for obj in queryset:
-            audit.record(request, obj, what="delete", before=audit.snapshot(obj), after={})
+        """Django says so before it deletes: behind a lock, what somebody else has deleted meanwhile is theirs."""
+        for obj in sorted(queryset, key=lambda each: each.pk):
+            before = audit.snapshot(obj, lock=True)
+            if before and before.get("deleted") != "True":
+                audit.record(request, obj, what="delete", before=before, after={})
 
     def history_view(self, request, object_id, extra_context=None):
         """The audit log of the object."""

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from billing import settlement
 from billing.models import BillingCustomer, InvoiceStatus, SubscriptionStatus
+from config.models import AuditedQuerySet
 from identity.models import User
 from provisioning.models import Delivery, Event, ProvisioningRun
 from tenants.models import Branding, Tenant, TenantStatus
@@ -500,6 +501,19 @@ class TestTheAuditLog:
         listed = reverse("admin:tenants_tenant_changelist") + "?deleted=all"
         at_once(3, lambda number: browsers[number].post(listed, chosen))
         assert sorted(entry.object_pk for entry in LogEntry.objects.all()) == sorted([str(tenant.id), str(other.id)])
+        LogEntry.objects.all().delete()
+        deleting = reverse("admin:tenants_tenant_delete", args=[tenant.id])
+        at_once(3, lambda number: browsers[number].post(deleting, {"post": "yes"}))
+        chosen = {"action": "delete_selected", "_selected_action": [str(other.id)], "post": "yes"}
+        at_once(3, lambda number: browsers[number].post(listed, chosen))
+        assert sorted(entry.object_pk for entry in LogEntry.objects.all()) == sorted([str(tenant.id), str(other.id)])
+
+    def test_says_of_no_row_that_it_was_deleted_where_the_deletion_fails(self, office, monkeypatch):
+        monkeypatch.setattr(AuditedQuerySet, "soft_delete", lambda *_, **__: 1 / 0)
+        chosen = {"action": "delete_selected", "_selected_action": [str(make_contact().id)], "post": "yes"}
+        with pytest.raises(ZeroDivisionError):
+            office.post(reverse("admin:tenants_contact_changelist"), chosen)
+        assert not LogEntry.objects.exists()
 
     def test_is_not_paid_for_by_a_sign_up_nor_by_what_the_timeline_tells(self, anyone, staff, caller_for):
         anyone.post("/leads", sign_up_body())
