@@ -8,7 +8,7 @@ signals would make every sign-up and every delivery pay for it, of which the tim
 import json
 import re
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -45,7 +45,7 @@ def snapshot(obj: Model | None, *, lock: bool = False) -> Snapshot:
     row = (rows.select_for_update(no_key=True) if lock else rows).first()
     if row is None:
         return {}
-    held = {field.name: get_field_value(row, field) for field in row._meta.concrete_fields}
+    held = _held(row, row._meta.concrete_fields)
     for field in row._meta.many_to_many:  # roles and permissions, whose names may need their own relations
         held[field.name] = ", ".join(sorted(map(str, getattr(row, field.name).select_related())))
     return held
@@ -66,37 +66,16 @@ def difference(before: Snapshot, after: Snapshot) -> dict[str, tuple[str, str]]:
 
 def snapshots(rows: QuerySet, names: Collection[str]) -> dict[Any, Snapshot]:
     """Of all `rows`, by key, what the database has now in the columns of these names."""
-    chosen = rows.only("pk", *(field.name for field in _columns(rows.model, names)))
-    return {row.pk: _held(row, names) for row in chosen.iterator(BATCH)}
-
-
-def record_bulk(request: HttpRequest, model: type[Model], before: Mapping[Any, Snapshot]) -> None:
-    """Write down what the caller of `request`, of the API, has changed of the rows that were `before`."""
-    actor, name = _who(request.user)
-    about = {
-        "content_type": ContentType.objects.get_for_model(model),
-        "action": LogEntry.Action.UPDATE,
-        "actor": actor,
-        "remote_addr": _where(request),
-        "additional_data": {"operation": _called(request), "user": name},
-    }
-    keys = list(before)
-    for first in range(0, len(keys), BATCH):
-        rows = model._base_manager.in_bulk(keys[first : first + BATCH])
-        changes = {key: difference(before[key], _held(row, before[key])) for key, row in rows.items()}
-        LogEntry.objects.bulk_create(
-            LogEntry(object_pk=str(key), object_repr=str(rows[key]), changes=found, **about)
-            for key, found in changes.items()
-            if found
-        )
+    fields = _columns(rows.model, names)
+    return {row.pk: _held(row, fields) for row in rows.only("pk", *(each.name for each in fields)).iterator(BATCH)}
 
 
 def _columns(model: type[Model], names: Collection[str]) -> list[models.Field]:
     return [field for field in model._meta.concrete_fields if field.name in names]
 
 
-def _held(row: Model, names: Collection[str]) -> Snapshot:
-    return {field.name: get_field_value(row, field) for field in _columns(type(row), names)}
+def _held(row: Model, fields: Iterable[models.Field]) -> Snapshot:
+    return {field.name: get_field_value(row, field) for field in fields}
 
 
 def record_export(request: HttpRequest, model: type[Model], *, query: str) -> None:
@@ -111,12 +90,6 @@ def record_export(request: HttpRequest, model: type[Model], *, query: str) -> No
         remote_addr=_where(request),
         additional_data={"operation": "export", "user": name},
     )
-
-
-def record_call(request: HttpRequest, obj: Model, *, before: Snapshot, after: Snapshot) -> None:
-    """Write down that the caller of `request`, of the API, changed `obj` so; nothing where that is no change."""
-    if difference(before, after):
-        record(request, obj, what=_called(request), before=before, after=after)
 
 
 def record(request: HttpRequest, obj: Model, *, what: str, before: Snapshot, after: Snapshot) -> None:
@@ -134,14 +107,43 @@ def record(request: HttpRequest, obj: Model, *, what: str, before: Snapshot, aft
     )
 
 
+def record_call(request: HttpRequest, obj: Model, *, before: Snapshot, after: Snapshot) -> None:
+    """Write down that the caller of `request`, of the API, changed `obj` so; nothing where that is no change."""
+    if difference(before, after):
+        record(request, obj, what=_called(request), before=before, after=after)
+
+
+def record_bulk(request: HttpRequest, model: type[Model], before: Mapping[Any, Snapshot]) -> None:
+    """Write down what the caller of `request`, of the API, has changed of the rows that were `before`."""
+    actor, name = _who(request.user)
+    about = {
+        "content_type": ContentType.objects.get_for_model(model),
+        "action": LogEntry.Action.UPDATE,
+        "actor": actor,
+        "remote_addr": _where(request),
+    }
+    said = {"operation": _called(request), "user": name}
+    keys = list(before)
+    for first in range(0, len(keys), BATCH):
+        written = []
+        for key, row in model._base_manager.in_bulk(keys[first : first + BATCH]).items():
+            if changes := difference(before[key], _held(row, _columns(model, before[key]))):
+                data = {**said, "currency": getattr(row, "currency_code", None)}
+                written.append(
+                    LogEntry(object_pk=str(key), object_repr=str(row), changes=changes, additional_data=data, **about)
+                )
+        LogEntry.objects.bulk_create(written)
+
+
 def _who(user: Any) -> tuple[Model | None, str]:
     """The member of staff, and the name, which tells who it was when the user is deleted.
 
     The bearer of a token may be known elsewhere alone: then the id is all that tells.
     """
-    if not isinstance(user, get_user_model()):
-        user = get_user_model().objects.filter(pk=user.actor_id).first() or user
-    return (None, str(user.actor_id or "")) if hasattr(user, "actor_id") else (user, user.get_username())
+    if isinstance(user, get_user_model()):
+        return user, user.get_username()
+    known = get_user_model().objects.filter(pk=user.actor_id).first()
+    return known, str(user.actor_id or "") if known is None else known.get_username()
 
 
 def _where(request: HttpRequest) -> str | None:

@@ -1,4 +1,4 @@
-"""Rate limits per client and minute, counted by django-ratelimit in the cache that all processes share."""
+"""Rate limits, counted by django-ratelimit, and pauses between two of a kind, in the cache that all processes share."""
 
 import ipaddress
 import math

@@ -22,6 +22,7 @@ from django.utils import timezone
 
 from billing import generation
 from config.signing import users_signature, webhook_signature
+from identity.models import User
 from identity.permissions import ALL_CODES
 from identity.roles import make_roles
 from identity.tokens import mint
@@ -131,6 +132,12 @@ def tenant() -> Tenant:
 def lead(tenant, caller_for) -> Caller:
     """The lead that `tenant` came from."""
     return caller_for(tenant.lead)
+
+
+def browser_of(user: User) -> Client:
+    browser = Client()
+    browser.force_login(user)
+    return browser
 
 
 @pytest.fixture

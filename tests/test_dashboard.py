@@ -38,12 +38,6 @@ from tests.make import (
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def office(client):
-    client.force_login(make_user(is_staff=True, is_superuser=True))
-    return client
-
-
 def counts_of(rows) -> dict[str, int]:
     return {row.label: row.count for row in rows}
 

@@ -43,12 +43,6 @@ IMPORTED = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def office(client):
-    client.force_login(make_user(is_staff=True, is_superuser=True))
-    return client
-
-
 def address(model, page: str) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}")
 

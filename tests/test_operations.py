@@ -5,18 +5,15 @@ from decimal import Decimal
 
 import pytest
 from auditlog.models import LogEntry
-from django.contrib.auth.models import Group, Permission
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from billing import settlement
 from billing.models import BillingCustomer, InvoiceStatus, SubscriptionStatus
-from config.models import AuditedQuerySet
 from identity.models import User
 from provisioning.models import Delivery, Event, ProvisioningRun
 from tenants.models import Branding, Tenant, TenantStatus
-from tests.conftest import at_once, generate
+from tests.conftest import generate
 from tests.make import (
     make_address,
     make_config,
@@ -28,8 +25,6 @@ from tests.make import (
     make_run,
     make_subscription,
     make_tenant,
-    make_user,
-    sign_up_body,
 )
 
 pytestmark = pytest.mark.django_db
@@ -64,12 +59,6 @@ def download(office, obj, operation: str = "download"):
 
 def told(answer) -> str:
     return " ".join(str(each) for each in answer.context["messages"])
-
-
-def browser_of(user) -> Client:
-    browser = Client()
-    browser.force_login(user)
-    return browser
 
 
 def last_entry() -> LogEntry:
@@ -408,118 +397,3 @@ class TestADelivery:
         chosen = {"action": "replay_selected", "confirm": "yes", "_selected_action": [delivery.id]}
         office.post(reverse("admin:provisioning_delivery_changelist"), chosen)
         assert last_entry().changes["state"] == ["2", "0"]
-
-
-class TestTheAuditLog:
-    def test_has_who_when_and_the_difference_of_what_is_saved_and_deleted(self, office):
-        contact = make_contact()
-        fields = {
-            "first_name": "Grace", "last_name": "Lovelace", "email": "ada@acme.example", "tenant": contact.tenant_id,
-        }  # fmt: skip
-        office.post(page_of(contact), fields)
-        entry = last_entry()
-        assert entry.changes == {"first_name": ["Ada", "Grace"]}
-        assert (str(entry.actor_id), entry.remote_addr) == (office.session["_auth_user_id"], "127.0.0.1")
-        office.post(reverse("admin:tenants_contact_delete", args=[contact.id]), {"post": "yes"})
-        assert last_entry().additional_data["operation"] == "delete"
-        page = office.get(reverse("admin:tenants_contact_history", args=[contact.id]), follow=True)
-        assert [each.additional_data["operation"] for each in page.context["cl"].queryset] == ["delete", "change"]
-
-    def test_shows_no_configuration_and_no_password(self, office):
-        config = make_config(config_value={"clientSecret": "hush-hush"})
-        fields = {"config_key": "auth0", "config_value": '{"clientSecret": "hush-more"}', "tenant": config.tenant_id}
-        assert office.post(page_of(config), fields).status_code == 302
-        assert set(last_entry().changes) == {"config_key", "config_value"}
-        user = make_user()
-        change = reverse("admin:auth_user_password_change", args=[user.id])
-        passwords = {"password1": "a very long one 9", "password2": "a very long one 9", "usable_password": "true"}
-        office.post(change, passwords)
-        assert "password" in last_entry().changes
-        said = str([entry.changes for entry in LogEntry.objects.all()])
-        for secret in ("hush", "pbkdf2", "argon2"):
-            assert secret not in said
-        assert office.get(reverse("admin:auditlog_logentry_changelist")).status_code == 200
-        assert office.get(page_of(last_entry())).status_code == 200
-
-    def test_has_the_roles_that_somebody_is_given_and_the_permissions_of_a_role(self, office):
-        role = Group.objects.create(name="Reader")
-        user = make_user()
-        fields = {"username": user.username, "date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
-        assert office.post(page_of(user), {**fields, "groups": [role.pk]}).status_code == 302
-        assert last_entry().changes["groups"] == ["", "Reader"]
-        permission = Permission.objects.get(codename="view_tenant")
-        page = reverse("admin:auth_group_change", args=[role.pk])
-        assert office.post(page, {"name": "Reader", "permissions": [permission.pk]}).status_code == 302
-        assert last_entry().changes == {"permissions": ["", str(permission)]}
-
-    def test_has_a_password_that_was_set_for_somebody_and_nothing_beside_it(self, office):
-        passwords = {"password1": "a very long one 9", "password2": "a very long one 9", "usable_password": "true"}
-        office.post(reverse("admin:auth_user_password_change", args=[make_user().id]), passwords)
-        entry = last_entry()
-        assert (entry.action, entry.changes) == (LogEntry.Action.UPDATE, {"password": ["•••", "•••"]})
-
-    def test_has_a_password_of_ones_own_when_it_was_changed(self, office):
-        page = reverse("admin:password_change")
-        fields = {"old_password": "wrong", "new_password1": "a very long one 9", "new_password2": "a very long one 9"}
-        assert office.post(page, fields).status_code == 200
-        assert not LogEntry.objects.exists()
-        assert office.post(page, {**fields, "old_password": "correct horse"}).status_code == 302
-        entry = last_entry()
-        assert entry.additional_data["operation"] == "change_password"
-        assert entry.changes == {"password": ["•••", "•••"]}
-        assert "Change password" in office.get(page_of(entry)).content.decode()
-
-    def test_tells_who_it_was_when_the_user_is_deleted(self, office):
-        mallory = make_user(username="mallory", is_staff=True, is_superuser=True)
-        browser_of(mallory).post(reverse("admin:tenants_contact_delete", args=[make_contact().id]), {"post": "yes"})
-        entry = last_entry()
-        pages = (reverse("admin:auditlog_logentry_changelist"), page_of(entry))
-        assert all(page_of(mallory) in office.get(page).content.decode() for page in pages)
-        mallory.delete()
-        assert all("mallory" in office.get(page).content.decode() for page in pages)
-
-    def test_has_what_was_done_to_chosen_deliveries_and_not_what_was_not(self, office):
-        make_run(), make_run()
-        Delivery.objects.update(state=Delivery.State.DELIVERED)
-        dead = Delivery.objects.first()
-        Delivery.objects.filter(id=dead.id).update(state=Delivery.State.DEAD)
-        chosen = {
-            "action": "cancel_selected",
-            "confirm": "yes",
-            "_selected_action": [each.id for each in Delivery.objects.all()],
-        }
-        office.post(reverse("admin:provisioning_delivery_changelist"), chosen)
-        assert [entry.object_pk for entry in LogEntry.objects.all()] == [str(dead.id)]
-
-    @pytest.mark.django_db(transaction=True)
-    def test_has_what_several_do_at_once_a_single_time(self):
-        user = make_user(is_staff=True, is_superuser=True)
-        browsers = [browser_of(user) for _ in range(3)]
-        tenant, other = make_tenant(deleted=True), make_tenant(deleted=True)
-        at_once(3, lambda number: browsers[number].post(reverse("admin:tenants_tenant_restore", args=[tenant.id])))
-        chosen = {"action": "restore_selected", "_selected_action": [str(other.id)]}
-        listed = reverse("admin:tenants_tenant_changelist") + "?deleted=all"
-        at_once(3, lambda number: browsers[number].post(listed, chosen))
-        assert sorted(entry.object_pk for entry in LogEntry.objects.all()) == sorted([str(tenant.id), str(other.id)])
-        LogEntry.objects.all().delete()
-        deleting = reverse("admin:tenants_tenant_delete", args=[tenant.id])
-        at_once(3, lambda number: browsers[number].post(deleting, {"post": "yes"}))
-        chosen = {"action": "delete_selected", "_selected_action": [str(other.id)], "post": "yes"}
-        at_once(3, lambda number: browsers[number].post(listed, chosen))
-        assert sorted(entry.object_pk for entry in LogEntry.objects.all()) == sorted([str(tenant.id), str(other.id)])
-
-    def test_says_of_no_row_that_it_was_deleted_where_the_deletion_fails(self, office, monkeypatch):
-        monkeypatch.setattr(AuditedQuerySet, "soft_delete", lambda *_, **__: 1 / 0)
-        chosen = {"action": "delete_selected", "_selected_action": [str(make_contact().id)], "post": "yes"}
-        with pytest.raises(ZeroDivisionError):
-            office.post(reverse("admin:tenants_contact_changelist"), chosen)
-        assert not LogEntry.objects.exists()
-
-    def test_is_not_paid_for_by_a_sign_up_nor_by_what_the_timeline_tells(self, anyone, staff, caller_for):
-        anyone.post("/leads", sign_up_body())
-        lead = make_lead(email="ada@acme.example")
-        body = {"key": "acme", "domains": ["acme.example"]}
-        assert caller_for(lead).post(f"/leads/{lead.id}/tenants", body).status_code == 200
-        tenant = make_tenant(status=TenantStatus.ACTIVE)
-        assert staff.post(f"/tenants/{tenant.id}/suspend").status_code == 204
-        assert not LogEntry.objects.exists()
