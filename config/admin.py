@@ -275,7 +275,6 @@ class AuditedAdmin(BackOfficeAdmin):
     def delete_model(self, request, obj):
         type(obj).everything.filter(pk=obj.pk).soft_delete(actor=request.user.pk)
 
-    @transaction.atomic
     def delete_queryset(self, request, queryset):
         queryset.lock()
         queryset.soft_delete(actor=request.user.pk)

@@ -3,7 +3,6 @@
 from typing import ClassVar
 
 from django.contrib import admin
-from django.db import transaction
 from django.db.models import OuterRef, Subquery
 from django.urls import reverse
 from django.utils.text import Truncator
@@ -227,14 +226,13 @@ class DeliveryAdmin(OperatingAdmin, SubjectAdmin):
 
     def _recorded(self, request, queryset, act) -> int:
         """`act` on the deliveries; each that it changed is in the audit log, of the first MOST_AT_ONCE."""
-        with transaction.atomic():
-            chosen = queryset.select_for_update(of=("self",))[:MOST_AT_ONCE]
-            found = [(each, audit.snapshot(each)) for each in chosen]
-            done = act(queryset, actor=request.user.pk)
-            for each, before in found:
-                after = audit.snapshot(each)
-                if after != before:
-                    audit.record(request, each, what=act.__name__, before=before, after=after)
+        chosen = queryset.select_for_update(of=("self",))[:MOST_AT_ONCE]
+        found = [(each, audit.snapshot(each)) for each in chosen]
+        done = act(queryset, actor=request.user.pk)
+        for each, before in found:
+            after = audit.snapshot(each)
+            if after != before:
+                audit.record(request, each, what=act.__name__, before=before, after=after)
         return done
 
     def has_operate_permission(self, request, obj=None):
